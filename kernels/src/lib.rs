@@ -1,0 +1,1 @@
+//! The device layer and the kernels of warpflight: every launch and every unsafe block.

@@ -1,0 +1,5 @@
+//! warpflight: an Arrow Flight SQL server.
+//!
+//! The modules stand in the order in which a query meets them.
+
+pub mod error;

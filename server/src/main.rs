@@ -1,0 +1,3 @@
+//! The `warpflight` binary.
+
+fn main() {}
