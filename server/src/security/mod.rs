@@ -1,0 +1,3 @@
+//! Who is asking, and what that user may do.
+
+pub mod rights;
