@@ -1,0 +1,5 @@
+//! The Flight SQL face.
+
+pub mod health;
+pub mod listen;
+pub mod tls;
