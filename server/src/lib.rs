@@ -4,4 +4,7 @@
 
 pub mod config;
 pub mod error;
+pub mod flight;
+pub mod observe;
 pub mod security;
+pub mod socket;
