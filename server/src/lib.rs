@@ -2,4 +2,7 @@
 //!
 //! The modules stand in the order in which a query meets them.
 
+pub mod cli;
 pub mod error;
+pub mod security;
+pub mod tpch;

@@ -1,0 +1,3 @@
+//! Who may do what: passwords at rest.
+
+pub mod password;
