@@ -69,7 +69,11 @@ pub fn run(args: GenerateArgs) -> Result<()> {
         row_group_bytes: args.row_group_bytes,
         files: args.files,
         compression: args.compression,
-        tables: if args.tables.is_empty() { Table::ALL.to_vec() } else { args.tables },
+        tables: if args.tables.is_empty() {
+            Table::ALL.to_vec()
+        } else {
+            args.tables
+        },
         overwrite: args.overwrite,
         threads: args.threads,
     };
@@ -101,7 +105,11 @@ pub fn run(args: GenerateArgs) -> Result<()> {
 
 /// `1048576`, `64MiB`, `64M` (both binary) or `64MB` (decimal).
 fn parse_bytes(text: &str) -> Result<usize> {
-    let wrong = || Error::sql(format!("found size {text:?}, expected a number of bytes, as 67108864 or 64MiB"));
+    let wrong = || {
+        Error::sql(format!(
+            "found size {text:?}, expected a number of bytes, as 67108864 or 64MiB"
+        ))
+    };
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: usize = text[..digits].parse().map_err(|_| wrong())?;

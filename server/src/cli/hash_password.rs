@@ -28,7 +28,9 @@ pub fn run(args: &HashPasswordArgs) -> Result<()> {
         }
         first
     } else {
-        return Err(Error::sql("standard input is not a terminal: pass --stdin to read the password from it"));
+        return Err(Error::sql(
+            "standard input is not a terminal: pass --stdin to read the password from it",
+        ));
     };
     let phc = password::hash(&password)?;
     writeln!(io::stdout(), "{phc}").map_err(|e| Error::data(format!("cannot print the hash: {e}")))

@@ -3,6 +3,7 @@
 
 pub mod generate;
 pub mod hash_password;
+pub mod sql;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -13,7 +14,13 @@ use crate::error::{Kind, Result};
 
 /// SQL over Arrow Flight on Parquet, on NVIDIA GPUs where there are any
 #[derive(Debug, Parser)]
-#[command(name = "warpflight", version, about, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "warpflight",
+    version,
+    about,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -23,6 +30,8 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run SQL on a Flight SQL server, or start an interactive shell
+    Sql(sql::SqlArgs),
     /// Write sample data
     Generate(generate::GenerateArgs),
     /// Make the argon2id hash that stands for a password in the configuration
@@ -32,6 +41,7 @@ pub enum Command {
 /// Runs what the arguments ask for.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
+        Command::Sql(args) => sql::run(&args),
         Command::Generate(args) => report(generate::run(args)),
         Command::HashPassword(args) => report(hash_password::run(&args)),
     }

@@ -70,18 +70,28 @@ fn parse(phc: &str) -> Result<PasswordHash> {
         )));
     }
     if parsed.version != Some(Version::V0x13 as u32) {
-        return Err(Error::sql(format!("found an argon2id hash of another version than 19: {hint}")));
+        return Err(Error::sql(format!(
+            "found an argon2id hash of another version than 19: {hint}"
+        )));
     }
-    Params::try_from(&parsed)
-        .map_err(|e| Error::sql(format!("found an argon2id hash with parameters out of range ({e}): {hint}")))?;
+    Params::try_from(&parsed).map_err(|e| {
+        Error::sql(format!(
+            "found an argon2id hash with parameters out of range ({e}): {hint}"
+        ))
+    })?;
     if parsed.salt.is_none() || parsed.hash.is_none() {
-        return Err(Error::sql(format!("found an argon2id hash without its salt or its digest: {hint}")));
+        return Err(Error::sql(format!(
+            "found an argon2id hash without its salt or its digest: {hint}"
+        )));
     }
     Ok(parsed)
 }
 
 fn too_long(password: &str) -> Error {
-    Error::sql(format!("the password has {} bytes, expected at most {PASSWORD_BYTES_MAX}", password.len()))
+    Error::sql(format!(
+        "the password has {} bytes, expected at most {PASSWORD_BYTES_MAX}",
+        password.len()
+    ))
 }
 
 #[cfg(test)]
@@ -102,7 +112,12 @@ mod tests {
     #[test]
     fn empty_and_endless_passwords_are_refused() {
         assert!(hash("").unwrap_err().message().contains("empty"));
-        assert!(hash(&"x".repeat(PASSWORD_BYTES_MAX + 1)).unwrap_err().message().contains("1025 bytes"));
+        assert!(
+            hash(&"x".repeat(PASSWORD_BYTES_MAX + 1))
+                .unwrap_err()
+                .message()
+                .contains("1025 bytes")
+        );
     }
 
     #[test]

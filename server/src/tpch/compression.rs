@@ -16,7 +16,10 @@ pub fn parse_compression(text: &str) -> Result<Compression> {
         None => (lower.as_str(), None),
         Some((name, rest)) => {
             let digits = rest.strip_suffix(')').ok_or_else(|| wrong(" without its )"))?;
-            let level: u32 = digits.trim().parse().map_err(|_| wrong(" whose level is not a number"))?;
+            let level: u32 = digits
+                .trim()
+                .parse()
+                .map_err(|_| wrong(" whose level is not a number"))?;
             (name.trim_end(), Some(level))
         }
     };
@@ -31,12 +34,18 @@ pub fn parse_compression(text: &str) -> Result<Compression> {
         ("zstd", None) => Ok(Compression::ZSTD(ZstdLevel::default())),
         ("zstd", Some(level)) => {
             let level = i32::try_from(level).map_err(|_| wrong(""))?;
-            ZstdLevel::try_new(level).map(Compression::ZSTD).map_err(out_of_range)
+            ZstdLevel::try_new(level)
+                .map(Compression::ZSTD)
+                .map_err(out_of_range)
         }
         ("gzip", None) => Ok(Compression::GZIP(GzipLevel::default())),
-        ("gzip", Some(level)) => GzipLevel::try_new(level).map(Compression::GZIP).map_err(out_of_range),
+        ("gzip", Some(level)) => GzipLevel::try_new(level)
+            .map(Compression::GZIP)
+            .map_err(out_of_range),
         ("brotli", None) => Ok(Compression::BROTLI(BrotliLevel::default())),
-        ("brotli", Some(level)) => BrotliLevel::try_new(level).map(Compression::BROTLI).map_err(out_of_range),
+        ("brotli", Some(level)) => BrotliLevel::try_new(level)
+            .map(Compression::BROTLI)
+            .map_err(out_of_range),
         ("none" | "uncompressed" | "snappy" | "lz4" | "lz4_raw", Some(_)) => {
             Err(wrong(" with a level that this codec does not have"))
         }
@@ -60,10 +69,25 @@ mod tests {
             parse_compression("gzip( 9 )").unwrap(),
             Compression::GZIP(GzipLevel::try_new(9).unwrap())
         );
-        assert_eq!(parse_compression("brotli").unwrap(), Compression::BROTLI(BrotliLevel::default()));
-        for bad in ["", "lzo", "zstd(", "zstd(x)", "zstd(99)", "gzip(-1)", "snappy(3)", "zstd(9999999999)"] {
+        assert_eq!(
+            parse_compression("brotli").unwrap(),
+            Compression::BROTLI(BrotliLevel::default())
+        );
+        for bad in [
+            "",
+            "lzo",
+            "zstd(",
+            "zstd(x)",
+            "zstd(99)",
+            "gzip(-1)",
+            "snappy(3)",
+            "zstd(9999999999)",
+        ] {
             let message = parse_compression(bad).unwrap_err().message().to_owned();
-            assert!(message.contains(&format!("{bad:?}")) && message.contains("expected none"), "{message}");
+            assert!(
+                message.contains(&format!("{bad:?}")) && message.contains("expected none"),
+                "{message}"
+            );
         }
     }
 }

@@ -47,7 +47,13 @@ struct Open {
 
 impl ParquetFile {
     pub fn new(path: PathBuf, schema: SchemaRef, compression: Compression, row_groups: usize) -> Self {
-        Self { path, schema, compression, row_groups, state: Mutex::default() }
+        Self {
+            path,
+            schema,
+            compression,
+            row_groups,
+            state: Mutex::default(),
+        }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -75,14 +81,16 @@ impl ParquetFile {
             .build();
         // Without Arrow's own schema in the footer, readers see plain Parquet types instead of the
         // generator's choice of string layout.
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(
-            File::create_new(&self.path)?,
-            self.schema.clone(),
-            options,
-        )?;
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(true);
+        let writer =
+            ArrowWriter::try_new_with_options(File::create_new(&self.path)?, self.schema.clone(), options)?;
         let (writer, columns) = writer.into_serialized_writer()?;
-        Ok(Open { writer, columns: Arc::new(columns) })
+        Ok(Open {
+            writer,
+            columns: Arc::new(columns),
+        })
     }
 
     /// Hands in row group `index`. Returns the file's rows and bytes when it was the last one missing.
@@ -93,8 +101,16 @@ impl ParquetFile {
     }
 
     fn drain(&self, state: &mut State) -> Result<Option<(u64, u64)>, ParquetError> {
-        let State { open: Some(open), early, next, rows } = state else {
-            return Err(ParquetError::General("row group for a file that is not open".into()));
+        let State {
+            open: Some(open),
+            early,
+            next,
+            rows,
+        } = state
+        else {
+            return Err(ParquetError::General(
+                "row group for a file that is not open".into(),
+            ));
         };
         while let Some(group) = early.remove(next) {
             *next += 1;

@@ -25,8 +25,9 @@ impl TablePlan {
         let splittable = table.splittable_rows(options.scale).clamp(1, i32::MAX as u64);
         let files = (options.files as u64).min(splittable);
         let file_bytes = rows * table.encoded_bytes_per_row() / files;
-        let row_groups =
-            file_bytes.div_ceil(options.row_group_bytes as u64).clamp(1, (splittable / files).max(1));
+        let row_groups = file_bytes
+            .div_ceil(options.row_group_bytes as u64)
+            .clamp(1, (splittable / files).max(1));
         Self {
             table,
             rows,
@@ -45,7 +46,11 @@ impl TablePlan {
     /// Where file number `file` (from 0) stands, relative to the output folder.
     pub(super) fn file_name(&self, file: usize) -> String {
         let table = self.table;
-        if self.folder { format!("{table}/{table}.{}.parquet", file + 1) } else { format!("{table}.parquet") }
+        if self.folder {
+            format!("{table}/{table}.{}.parquet", file + 1)
+        } else {
+            format!("{table}.parquet")
+        }
     }
 }
 
@@ -54,7 +59,14 @@ mod tests {
     use super::*;
 
     fn plan(table: Table, scale: f64, files: usize, row_group_bytes: usize) -> TablePlan {
-        TablePlan::new(table, &TpchOptions { files, row_group_bytes, ..TpchOptions::new(scale, "x") })
+        TablePlan::new(
+            table,
+            &TpchOptions {
+                files,
+                row_group_bytes,
+                ..TpchOptions::new(scale, "x")
+            },
+        )
     }
 
     #[test]
@@ -65,7 +77,10 @@ mod tests {
         let mut expected = 1;
         for file in 0..plan.files {
             for group in 0..plan.row_groups {
-                assert_eq!(plan.part(file, group), (expected, (plan.files * plan.row_groups) as i32));
+                assert_eq!(
+                    plan.part(file, group),
+                    (expected, (plan.files * plan.row_groups) as i32)
+                );
                 expected += 1;
             }
         }

@@ -80,7 +80,10 @@ impl TpchOptions {
             )));
         }
         if !(1..=FILES_MAX).contains(&self.files) {
-            return Err(Error::sql(format!("found {} files, expected 1 to {FILES_MAX}", self.files)));
+            return Err(Error::sql(format!(
+                "found {} files, expected 1 to {FILES_MAX}",
+                self.files
+            )));
         }
         if self.row_group_bytes < ROW_GROUP_BYTES_MIN {
             return Err(Error::sql(format!(
@@ -131,9 +134,11 @@ pub fn generate(options: &TpchOptions, progress: &dyn Progress) -> Result<Summar
     let start = Instant::now();
     let mut tables = options.tables.clone();
     let mut seen = Vec::new();
-    tables.retain(|t| !seen.contains(t) && {
-        seen.push(*t);
-        true
+    tables.retain(|t| {
+        !seen.contains(t) && {
+            seen.push(*t);
+            true
+        }
     });
     let plans: Vec<TablePlan> = tables.iter().map(|t| TablePlan::new(*t, options)).collect();
     let staging = Staging::create(&options.out, &tables, options.overwrite)?;
@@ -143,10 +148,15 @@ pub fn generate(options: &TpchOptions, progress: &dyn Progress) -> Result<Summar
         return Err(Error::cancelled("stopped; nothing was written"));
     }
     staging.publish()?;
-    Ok(Summary { tables: written, elapsed: start.elapsed() })
+    Ok(Summary {
+        tables: written,
+        elapsed: start.elapsed(),
+    })
 }
 
 /// Whether `dir` holds every one of the eight tables, as [`generate`] leaves them.
 pub fn is_complete(dir: &Path) -> bool {
-    Table::ALL.iter().all(|t| dir.join(format!("{t}.parquet")).is_file() || dir.join(t.name()).is_dir())
+    Table::ALL
+        .iter()
+        .all(|t| dir.join(format!("{t}.parquet")).is_file() || dir.join(t.name()).is_dir())
 }

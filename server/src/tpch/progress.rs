@@ -42,7 +42,11 @@ pub struct TerminalProgress {
 impl TerminalProgress {
     /// Stops the work once `stop` is true.
     pub fn new(stop: Arc<AtomicBool>) -> Self {
-        Self { bars: Mutex::default(), terminal: stderr().is_terminal(), stop }
+        Self {
+            bars: Mutex::default(),
+            terminal: stderr().is_terminal(),
+            stop,
+        }
     }
 
     fn with_bar(&self, table: Table, act: impl FnOnce(&ProgressBar)) {

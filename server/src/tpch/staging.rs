@@ -30,7 +30,12 @@ impl Staging {
     pub fn create(out: &Path, tables: &[Table], overwrite: bool) -> Result<Self> {
         let exists = match fs::metadata(out) {
             Ok(found) if found.is_dir() => true,
-            Ok(_) => return Err(Error::data(format!("{} is a file, expected a folder", out.display()))),
+            Ok(_) => {
+                return Err(Error::data(format!(
+                    "{} is a file, expected a folder",
+                    out.display()
+                )));
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
             Err(e) => return Err(io_error(out, &e)),
         };
@@ -46,7 +51,13 @@ impl Staging {
         fs::create_dir_all(&dir).map_err(|e| io_error(&dir, &e))?;
         let lock = take_lock(&dir)?;
         clear(&dir).map_err(|e| io_error(&dir, &e))?;
-        Ok(Self { dir, out: out.to_owned(), tables: tables.to_vec(), whole: !exists, lock: Some(lock) })
+        Ok(Self {
+            dir,
+            out: out.to_owned(),
+            tables: tables.to_vec(),
+            whole: !exists,
+            lock: Some(lock),
+        })
     }
 
     /// Where to write.
@@ -129,7 +140,9 @@ fn check_contents(out: &Path, tables: &[Table], overwrite: bool) -> Result<()> {
     }
     for table in tables {
         let folder = out.join(table.name());
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries {
             let name = entry.map_err(|e| io_error(&folder, &e))?.file_name();
             if !is_part_of(&name.to_string_lossy(), *table) {

@@ -26,7 +26,11 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()).into_iter().map(|(n, b)| (format!("{name}/{n}"), b)));
+            found.extend(
+                files(&entry.path())
+                    .into_iter()
+                    .map(|(n, b)| (format!("{name}/{n}"), b)),
+            );
         } else {
             found.insert(name, fs::read(entry.path()).unwrap());
         }
@@ -64,7 +68,10 @@ fn all_tables_have_the_rows_of_the_specification() {
 #[test]
 fn types_are_decimals_dates_and_text() {
     let dir = tempfile::tempdir().unwrap();
-    let options = TpchOptions { tables: vec![Table::Lineitem], ..options(dir.path()) };
+    let options = TpchOptions {
+        tables: vec![Table::Lineitem],
+        ..options(dir.path())
+    };
     generate(&options, &Silent).unwrap();
     let batches = read(&options.out.join("lineitem.parquet"));
     let schema = batches[0].schema();
@@ -79,18 +86,31 @@ fn types_are_decimals_dates_and_text() {
     let first = &batches[0];
     assert_eq!(first["l_orderkey"].as_primitive::<Int64Type>().value(0), 1);
     assert_eq!(first["l_partkey"].as_primitive::<Int64Type>().value(0), 1552);
-    assert_eq!(first["l_extendedprice"].as_primitive::<Decimal128Type>().value(0), 2_471_035);
+    assert_eq!(
+        first["l_extendedprice"].as_primitive::<Decimal128Type>().value(0),
+        2_471_035
+    );
 }
 
 #[test]
 fn statistics_and_page_index_are_there() {
     let dir = tempfile::tempdir().unwrap();
-    let options = TpchOptions { tables: vec![Table::Orders], ..options(dir.path()) };
+    let options = TpchOptions {
+        tables: vec![Table::Orders],
+        ..options(dir.path())
+    };
     generate(&options, &Silent).unwrap();
     let file = File::open(options.out.join("orders.parquet")).unwrap();
-    let metadata = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().metadata().clone();
+    let metadata = ParquetRecordBatchReaderBuilder::try_new(file)
+        .unwrap()
+        .metadata()
+        .clone();
     for column in metadata.row_group(0).columns() {
-        assert!(column.statistics().is_some_and(|s| s.min_bytes_opt().is_some()), "{}", column.column_path());
+        assert!(
+            column.statistics().is_some_and(|s| s.min_bytes_opt().is_some()),
+            "{}",
+            column.column_path()
+        );
         assert!(column.column_index_length().is_some() && column.offset_index_length().is_some());
     }
 }
@@ -117,7 +137,10 @@ fn bytes_do_not_depend_on_threads() {
 #[test]
 fn cutting_does_not_change_the_rows() {
     let dir = tempfile::tempdir().unwrap();
-    let whole = TpchOptions { tables: vec![Table::Orders], ..options(dir.path()) };
+    let whole = TpchOptions {
+        tables: vec![Table::Orders],
+        ..options(dir.path())
+    };
     let cut = TpchOptions {
         files: 4,
         row_group_bytes: 32 * 1024,
@@ -127,13 +150,17 @@ fn cutting_does_not_change_the_rows() {
     generate(&whole, &Silent).unwrap();
     let summary = generate(&cut, &Silent).unwrap();
     assert_eq!(summary.tables[0].files, 4);
-    let all = |batches: Vec<RecordBatch>| {
-        arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
-    };
-    let pieces = (1..=4).flat_map(|n| read(&cut.out.join(format!("orders/orders.{n}.parquet")))).collect();
+    let all =
+        |batches: Vec<RecordBatch>| arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    let pieces = (1..=4)
+        .flat_map(|n| read(&cut.out.join(format!("orders/orders.{n}.parquet"))))
+        .collect();
     assert_eq!(all(read(&whole.out.join("orders.parquet"))), all(pieces));
     let file = File::open(cut.out.join("orders/orders.2.parquet")).unwrap();
-    let groups = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().metadata().num_row_groups();
+    let groups = ParquetRecordBatchReaderBuilder::try_new(file)
+        .unwrap()
+        .metadata()
+        .num_row_groups();
     assert!(groups > 1, "one row group only");
 }
 
@@ -147,7 +174,11 @@ fn every_codec_reads_back() {
             ..TpchOptions::new(0.01, dir.path().join(codec))
         };
         generate(&options, &Silent).unwrap();
-        assert_eq!(read(&options.out.join("supplier.parquet"))[0].num_rows(), 100, "{codec}");
+        assert_eq!(
+            read(&options.out.join("supplier.parquet"))[0].num_rows(),
+            100,
+            "{codec}"
+        );
     }
 }
 
@@ -158,17 +189,34 @@ fn a_folder_with_something_in_it_is_refused() {
     fs::create_dir(&out).unwrap();
     fs::write(out.join("notes.txt"), "mine").unwrap();
     fs::write(out.join("region.parquet"), "old").unwrap();
-    let options = TpchOptions { tables: vec![Table::Region], ..options(dir.path()) };
+    let options = TpchOptions {
+        tables: vec![Table::Region],
+        ..options(dir.path())
+    };
     let message = generate(&options, &Silent).unwrap_err().message().to_owned();
-    assert!(message.contains("not empty") && message.contains("--overwrite"), "{message}");
+    assert!(
+        message.contains("not empty") && message.contains("--overwrite"),
+        "{message}"
+    );
 
-    generate(&TpchOptions { overwrite: true, ..options.clone() }, &Silent).unwrap();
+    generate(
+        &TpchOptions {
+            overwrite: true,
+            ..options.clone()
+        },
+        &Silent,
+    )
+    .unwrap();
     assert_eq!(fs::read_to_string(out.join("notes.txt")).unwrap(), "mine");
     assert_eq!(read(&out.join("region.parquet"))[0].num_rows(), 5);
 
     fs::create_dir(out.join("nation")).unwrap();
     fs::write(out.join("nation/secrets"), "mine").unwrap();
-    let over = TpchOptions { overwrite: true, tables: vec![Table::Nation], ..options };
+    let over = TpchOptions {
+        overwrite: true,
+        tables: vec![Table::Nation],
+        ..options
+    };
     let message = generate(&over, &Silent).unwrap_err().message().to_owned();
     assert!(message.contains("nation holds secrets"), "{message}");
     assert_eq!(files(&out).len(), 3);
@@ -194,9 +242,15 @@ fn a_stopped_run_leaves_nothing_and_a_killed_one_is_cleared() {
 
     fs::create_dir(dir.path().join(".out.partial")).unwrap();
     fs::write(dir.path().join(".out.partial/region.parquet"), "half").unwrap();
-    let options = TpchOptions { tables: vec![Table::Nation], ..options(dir.path()) };
+    let options = TpchOptions {
+        tables: vec![Table::Nation],
+        ..options(dir.path())
+    };
     generate(&options, &Silent).unwrap();
-    assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), ["out/nation.parquet"]);
+    assert_eq!(
+        files(dir.path()).into_keys().collect::<Vec<_>>(),
+        ["out/nation.parquet"]
+    );
 }
 
 #[test]
@@ -215,15 +269,45 @@ fn wrong_options_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let base = options(dir.path());
     for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 0.0001, 1e9] {
-        let error = generate(&TpchOptions { scale, ..base.clone() }, &Silent).unwrap_err();
-        assert!(error.message().contains("expected a number from 0.001"), "{error}");
+        let error = generate(
+            &TpchOptions {
+                scale,
+                ..base.clone()
+            },
+            &Silent,
+        )
+        .unwrap_err();
+        assert!(
+            error.message().contains("expected a number from 0.001"),
+            "{error}"
+        );
     }
-    let error = generate(&TpchOptions { files: 0, ..base.clone() }, &Silent).unwrap_err();
+    let error = generate(
+        &TpchOptions {
+            files: 0,
+            ..base.clone()
+        },
+        &Silent,
+    )
+    .unwrap_err();
     assert!(error.message().contains("0 files"), "{error}");
-    let error = generate(&TpchOptions { row_group_bytes: 1, ..base.clone() }, &Silent).unwrap_err();
+    let error = generate(
+        &TpchOptions {
+            row_group_bytes: 1,
+            ..base.clone()
+        },
+        &Silent,
+    )
+    .unwrap_err();
     assert!(error.message().contains("row groups of 1 bytes"), "{error}");
     fs::write(&base.out, "").unwrap();
     let error = generate(&base, &Silent).unwrap_err();
     assert!(error.message().contains("is a file"), "{error}");
-    assert!("linitem".parse::<Table>().unwrap_err().message().contains("\"linitem\""));
+    assert!(
+        "linitem"
+            .parse::<Table>()
+            .unwrap_err()
+            .message()
+            .contains("\"linitem\"")
+    );
 }

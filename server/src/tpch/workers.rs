@@ -51,7 +51,12 @@ pub(super) fn write_all(
     let threads = options.threads();
     let jobs = plans.iter().enumerate().flat_map(|(table, plan)| {
         (0..plan.files).flat_map(move |file| {
-            (0..plan.row_groups).map(move |row_group| Job { table, plan, file, row_group })
+            (0..plan.row_groups).map(move |row_group| Job {
+                table,
+                plan,
+                file,
+                row_group,
+            })
         })
     });
     let files = plans.iter().map(|plan| {
@@ -62,7 +67,12 @@ pub(super) fn write_all(
         };
         (0..plan.files).map(file).collect()
     });
-    let none = |plan: &TablePlan| TableSummary { table: plan.table, rows: 0, bytes: 0, files: 0 };
+    let none = |plan: &TablePlan| TableSummary {
+        table: plan.table,
+        rows: 0,
+        bytes: 0,
+        files: 0,
+    };
     let shared = Shared {
         plans,
         files: files.collect(),
@@ -135,8 +145,10 @@ impl<'a> Shared<'a> {
         let file = &self.files[job.table][job.file];
         let (part, parts) = job.plan.part(job.file, job.row_group);
         let batches = job.plan.table.batches(self.scale, part, parts);
-        let mut columns =
-            file.columns()?.create_column_writers(job.row_group).map_err(|e| file.error(&e))?;
+        let mut columns = file
+            .columns()?
+            .create_column_writers(job.row_group)
+            .map_err(|e| file.error(&e))?;
         let mut rows = 0;
         for batch in batches {
             if self.progress.cancelled() {
