@@ -11,7 +11,9 @@ use crate::catalog::{self, Catalog};
 use crate::config::Config;
 use crate::error::{Result, from_datafusion};
 use crate::observe::machine;
-use crate::query::{Engine, Observer};
+use crate::observe::metrics::Metrics;
+use crate::observe::shutdown::Shutdown;
+use crate::query::Engine;
 use crate::security::tokens::Tokens;
 use crate::security::users::Users;
 use crate::session::context::Base;
@@ -36,6 +38,10 @@ pub struct Core {
     pub catalog: Arc<Catalog>,
     /// Memory, spilling, object stores, caches.
     pub runtime: Arc<RuntimeEnv>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How it ends.
+    pub shutdown: Shutdown,
 }
 
 impl Core {
@@ -44,19 +50,23 @@ impl Core {
     /// # Errors
     /// `Sql` for a configuration that contradicts itself; `Resources` if threads or the spill
     /// directory cannot be had. A table that cannot be read is no error here but when it is used.
-    pub async fn new(config: Config, environment: &BTreeMap<String, String>, observer: Observer) -> Result<Arc<Self>> {
+    pub async fn new(config: Config, environment: &BTreeMap<String, String>) -> Result<Arc<Self>> {
         let config = Arc::new(config);
         let users = Users::new(&config.users)?;
         let catalog = Catalog::open(&config, environment).await?;
         let runtime = runtime(&config, &catalog)?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
+        let shutdown = Shutdown::new(config.server.drain_timeout.0);
         let base = Base { catalog: Arc::clone(&catalog), runtime: Arc::clone(&runtime) };
         Ok(Arc::new(Self {
             users,
             tokens: Tokens::new(config.security.token_lifetime.0),
             sessions: Sessions::new(Arc::clone(&config), base),
-            engine: Arc::new(Engine::new(&config, observer)?),
+            engine: Arc::new(Engine::new(&config, Arc::clone(&metrics), shutdown.clone())?),
             catalog,
             runtime,
+            metrics,
+            shutdown,
             config,
         }))
     }

@@ -31,11 +31,19 @@ impl Caller {
     ///
     /// # Errors
     /// `Unauthenticated` if it does not say so rightly; `Resources` if there are too many sessions.
-    pub async fn of<T>(core: &Core, request: &Request<T>) -> Result<Self> {
+    pub async fn of<T>(core: &Arc<Core>, request: &Request<T>) -> Result<Self> {
         let rights = rights_of(core, request.metadata()).await?;
         let cookie = cookie_of(request.metadata());
-        let connection = listen::connection_of(request.extensions()).map_or(0, |connection| connection.id);
-        let session = core.sessions.of_request(&rights, cookie.as_deref(), connection)?;
+        let connection = listen::connection_of(request.extensions())
+            .ok_or_else(|| Error::internal("a request without a connection"))?;
+        let (session, began) = core.sessions.of_request(&rights, cookie.as_deref(), connection.id)?;
+        if began {
+            let core = Arc::clone(core);
+            tokio::spawn(async move {
+                connection.closed.cancelled().await;
+                core.sessions.connection_closed(connection.id);
+            });
+        }
         let offer_cookie = cookie.as_deref() != Some(session.id());
         Ok(Self { busy: session.enter(), session, offer_cookie })
     }

@@ -52,13 +52,18 @@ pub fn new(core: Arc<Core>) -> Result<DoGetService<FlightSql, FlightServiceServe
 /// What a descriptor asks for.
 enum Asked {
     Command(Box<Command>),
-    Table(String),
+    Query(String),
 }
 
+/// A command that is no protobuf message but plain text is taken for SQL: a client of plain Flight
+/// has no Flight SQL messages to pack it into.
 fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
     match descriptor.r#type() {
+        DescriptorType::Cmd if is_text(&descriptor.cmd) => {
+            Ok(Asked::Query(String::from_utf8_lossy(&descriptor.cmd).into_owned()))
+        }
         DescriptorType::Cmd => command("descriptor", &descriptor.cmd).map(|command| Asked::Command(Box::new(command))),
-        DescriptorType::Path if !descriptor.path.is_empty() => Ok(Asked::Table(select_all(&descriptor.path))),
+        DescriptorType::Path if !descriptor.path.is_empty() => Ok(Asked::Query(select_all(&descriptor.path))),
         _ => Err(Error::sql("descriptor: neither a command nor the path of a table")),
     }
 }
@@ -71,6 +76,11 @@ fn command(what: &str, bytes: &[u8]) -> Result<Command> {
         Ok(command) => Ok(command),
         Err(error) => Err(Error::sql(format!("{what}: {type_url}: {error}"))),
     }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let printable = |text: &str| text.chars().all(|c| !c.is_control() || c.is_whitespace());
+    !bytes.is_empty() && Any::decode(bytes).is_err() && std::str::from_utf8(bytes).is_ok_and(printable)
 }
 
 fn select_all(path: &[String]) -> String {
@@ -86,7 +96,7 @@ impl FlightSql {
     async fn info(&self, caller: &Caller, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let (core, key) = (&self.core, &self.key);
         let asked = match asked(&descriptor)? {
-            Asked::Table(query) => {
+            Asked::Query(query) => {
                 let command = CommandStatementQuery { query, transaction_id: None };
                 return statement_query::info(core, key, caller, &command, descriptor).await;
             }
@@ -126,7 +136,7 @@ impl FlightSql {
 
     async fn schema(&self, caller: &Caller, descriptor: &FlightDescriptor) -> Result<SchemaRef> {
         let text = match asked(descriptor)? {
-            Asked::Table(query) => query,
+            Asked::Query(query) => query,
             Asked::Command(command) => match *command {
                 Command::CommandStatementQuery(command) => command.query,
                 Command::CommandPreparedStatementQuery(command) => {
