@@ -4,7 +4,6 @@
 //! so statements, users and names of tables are shown only where the Flight endpoint asks nobody either, on
 //! loopback, to a browser that was given that address; everybody else sees counts.
 
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ring::rand::SecureRandom;
 
-use super::status::{Phase, QueryRow, Status};
+use super::status::{Phase, QueryRow, QueryState, Status};
 use crate::error::{Error, Result};
 use crate::observe::{machine, units};
 
@@ -160,7 +160,11 @@ fn write_query(html: &mut String, query: &QueryRow) -> fmt::Result {
         "<tr class=\"{}\"><td><span class=\"badge {state}\">{state}</span></td><td class=\"time\">{} ago</td>\
          <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td>\
          <td class=\"statement\" title=\"{}\"><code>{}</code>",
-        if query.state.is_over() { "over" } else { "live" },
+        match query.state {
+            QueryState::Cancelled => "over stopped",
+            state if state.is_over() => "over",
+            _ => "live",
+        },
         units::duration(ms(query.started_ms_ago)),
         units::duration(ms(query.elapsed_ms)),
         units::count(query.rows),
