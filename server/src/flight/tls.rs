@@ -3,7 +3,7 @@
 //! In: the security options. Out: tonic's TLS configuration, checked file by file, so that a wrong
 //! file is named at start and not at the first handshake.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -173,7 +173,7 @@ fn damaged(option: &str, path: &Path, error: &pem::Error) -> Error {
 fn matching(
     chain: &[CertificateDer<'static>],
     key: PrivateKeyDer<'static>,
-    cert: &PathBuf,
+    cert: &Path,
     key_path: &Path,
 ) -> Result<()> {
     let provider = rustls::crypto::ring::default_provider();
