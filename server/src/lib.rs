@@ -2,4 +2,6 @@
 //!
 //! The modules stand in the order in which a query meets them.
 
+pub mod flight;
+
 pub mod error;
