@@ -10,6 +10,7 @@ pub mod record;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -42,6 +43,7 @@ pub struct Engine {
     admission: Admission,
     records: Records,
     result_buffer_bytes: u64,
+    buffered_bytes: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
 }
@@ -100,6 +102,7 @@ impl Engine {
             admission: Admission::new(running_max, limits.queue_length_max, limits.queue_timeout.0),
             records: Records::default(),
             result_buffer_bytes: limits.result_buffer_size.0,
+            buffered_bytes: Arc::default(),
             metrics,
             shutdown,
         })
@@ -113,6 +116,11 @@ impl Engine {
     /// How many queries wait for their turn.
     pub fn queued(&self) -> usize {
         self.admission.waiting()
+    }
+
+    /// Result bytes that wait for their readers.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes.load(Ordering::Relaxed)
     }
 
     /// Plans one statement.
@@ -135,7 +143,7 @@ impl Engine {
         let plans = bound_plans(prepared)?;
         let schema = Arc::clone(&statement.schema);
         let record = self.begin(session, statement, id);
-        let (sender, receiver) = channel::channel(self.result_buffer_bytes);
+        let (sender, receiver) = channel::channel(self.result_buffer_bytes, &self.buffered_bytes);
         let run = Run {
             engine: Arc::clone(self),
             busy: session.enter(),
@@ -320,7 +328,7 @@ impl Drop for Ended {
             false => Err(self.record.stopped()),
         });
         self.engine.records.end(&self.record, outcome);
-        let rows = self.record.rows.load(std::sync::atomic::Ordering::Relaxed);
+        let rows = self.record.rows.load(Ordering::Relaxed);
         let elapsed_ms = self.record.elapsed().as_secs_f64() * 1e3;
         match self.record.error() {
             None => tracing::info!(rows, elapsed_ms, "query finished"),
