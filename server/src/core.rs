@@ -7,9 +7,10 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
-use crate::catalog::{self, Catalog};
+use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::error::{Result, from_datafusion};
+use crate::error::Result;
+use crate::error_datafusion::from_datafusion;
 use crate::observe::machine;
 use crate::observe::metrics::Metrics;
 use crate::observe::shutdown::Shutdown;
@@ -80,12 +81,8 @@ fn runtime(config: &Config, catalog: &Arc<Catalog>) -> Result<Arc<RuntimeEnv>> {
     };
     let spill = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(config.limits.spill_limit.0);
     let pool = TrackConsumersPool::new(FairSpillPool::new(memory), NAMED_CONSUMERS);
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(pool))
-        .with_disk_manager_builder(spill)
-        .with_cache_manager(catalog::cache_config(config))
-        .build_arc()
-        .map_err(from_datafusion)?;
-    catalog.register(&runtime);
+    let builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(spill);
+    let runtime = catalog.configure(builder).build_arc().map_err(from_datafusion)?;
+    catalog.attach(Arc::clone(&runtime));
     Ok(runtime)
 }

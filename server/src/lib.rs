@@ -16,3 +16,4 @@ pub mod socket;
 pub mod tpch;
 pub mod random;
 pub mod error;
+pub mod error_datafusion;

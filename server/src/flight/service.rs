@@ -12,7 +12,7 @@ use arrow_flight::{
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 

@@ -19,11 +19,12 @@ use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
 use crate::observe::metrics::Metrics;
 use crate::observe::shutdown::{Shutdown, WorkGuard};
 use crate::random;
@@ -61,7 +62,7 @@ pub struct Answer {
 /// See [`Answer::batches`].
 pub struct Batches {
     receiver: Receiver,
-    _task: AbortOnDropHandle<()>,
+    _task: AbortOnDrop<()>,
     _stop: StopOnDrop,
 }
 
@@ -337,6 +338,15 @@ impl Drop for Ended {
     }
 }
 
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// The threads that plan and compute.
 struct Threads {
     runtime: Option<tokio::runtime::Runtime>,
@@ -354,15 +364,16 @@ impl Threads {
         Ok(Self { runtime: Some(runtime) })
     }
 
-    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> AbortOnDrop<T> {
         match &self.runtime {
-            Some(runtime) => AbortOnDropHandle::new(runtime.spawn(work)),
+            Some(runtime) => AbortOnDrop(runtime.spawn(work)),
             None => unreachable!("the threads stop only when the engine is dropped"),
         }
     }
 
     async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        match self.spawn(work.in_current_span()).await {
+        let mut task = self.spawn(work.in_current_span());
+        match (&mut task.0).await {
             Ok(result) => result,
             Err(error) if error.is_panic() => Err(Error::internal(format!("a panic while planning: {error}"))),
             Err(_) => Err(Error::unavailable("the server is shutting down")),

@@ -14,7 +14,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement as PlanStatement};
 
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
 use crate::observe::metrics::StatementKind;
 use crate::session::Session;
 use parameters::Parameter;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::tpch::{self, TpchOptions};
+use crate::tpch::TpchOptions;
 
 /// Where the sample lies, below the current directory.
 const FOLDER: &str = "warpflight-demo";

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::error::Kind;
 use crate::observe::http::{Phase, QueryRow, QueryState, Status, StatusSource};
 use crate::observe::machine;
-use crate::observe::metrics::Totals;
+use crate::observe::metrics::{StoreTotals, Totals};
 use crate::query::record::{Record, State};
 use crate::session::context::cpu_threads;
 use crate::socket::ConnectionCount;
@@ -41,7 +41,13 @@ impl Source {
             memory_limit_bytes: machine::memory_limit(&core.config),
             result_buffer_bytes: core.engine.buffered_bytes(),
             spill_bytes: core.runtime.disk_manager.used_disk_space(),
-            ..core.catalog.totals()
+            footers_cached: core.runtime.cache_manager.get_file_metadata_cache().len(),
+            store: core.catalog.store_counts().iter().fold(StoreTotals::default(), |sum, store| StoreTotals {
+                requests: sum.requests + store.requests,
+                errors: sum.errors + store.errors,
+                read_bytes: sum.read_bytes + store.read_bytes,
+                written_bytes: sum.written_bytes + store.written_bytes,
+            }),
         }
     }
 }
