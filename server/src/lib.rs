@@ -2,6 +2,8 @@
 //!
 //! The modules stand in the order in which a query meets them.
 
+pub mod catalog;
 pub mod config;
 pub mod error;
+pub mod error_datafusion;
 pub mod security;
