@@ -36,28 +36,28 @@ impl Sessions {
         Self { config, base, held: Mutex::default() }
     }
 
-    /// The session of a request; a new one if it has none.
+    /// The session of a request, and whether it begins with it.
     ///
     /// # Errors
-    /// `NotFound` if the cookie names no session of this user; `Resources` if there are too many sessions.
-    pub fn of_request(&self, rights: &Arc<Rights>, cookie: Option<&str>, connection: u64) -> Result<Arc<Session>> {
+    /// `Resources` if there are too many sessions.
+    pub fn of_request(&self, rights: &Arc<Rights>, cookie: Option<&str>, connection: u64) -> Result<(Arc<Session>, bool)> {
         let mut held = lock(&self.held);
         if let Some(id) = cookie {
             let entry = held.by_id.get_mut(id).filter(|entry| entry.session.rights().user == rights.user);
             let Some(entry) = entry else {
                 // A client whose session timed out keeps sending its cookie: it gets a new session.
-                return self.begin(&mut held, rights, connection);
+                return self.begin(&mut held, rights, connection).map(|session| (session, true));
             };
             entry.has_cookie = true;
-            return Ok(Arc::clone(&entry.session));
+            return Ok((Arc::clone(&entry.session), false));
         }
         if let Some(id) = held.by_connection.get(&connection)
             && let Some(entry) = held.by_id.get(id)
             && entry.session.rights().user == rights.user
         {
-            return Ok(Arc::clone(&entry.session));
+            return Ok((Arc::clone(&entry.session), false));
         }
-        self.begin(&mut held, rights, connection)
+        self.begin(&mut held, rights, connection).map(|session| (session, true))
     }
 
     fn begin(&self, held: &mut Held, rights: &Arc<Rights>, connection: u64) -> Result<Arc<Session>> {

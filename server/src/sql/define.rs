@@ -7,11 +7,12 @@ use std::sync::Arc;
 use datafusion::catalog::view::ViewTable;
 use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{CreateMemoryTable, CreateView, DdlStatement, LogicalPlan, Statement};
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use futures::TryStreamExt;
 
 use super::setting;
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
 use crate::session::Session;
 use crate::session::table::SessionTable;
 

@@ -7,7 +7,8 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
 
 /// One `$n` of a statement.
 #[derive(Debug, Clone, PartialEq)]

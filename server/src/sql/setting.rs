@@ -1,6 +1,7 @@
 //! `SET`, `RESET` and `SHOW` for our own options, which have bare names; DataFusion's own keep
 //! their `datafusion.` prefix and go their usual way.
 
+use datafusion::config::ConfigField;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::ident;
 use datafusion::sql::parser::Statement;
@@ -8,7 +9,8 @@ use datafusion::sql::sqlparser::ast::{Ident, Statement as SqlStatement};
 
 use crate::config::option::Definition;
 use crate::config::session::SessionOptions;
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
 use crate::session::Session;
 
 /// The plan of a `SHOW` that concerns our own options; `None` for every other statement.
