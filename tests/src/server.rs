@@ -25,6 +25,7 @@ pub struct Options {
     args: Vec<String>,
     config: String,
     env: Vec<(String, String)>,
+    current_dir: Option<PathBuf>,
 }
 
 impl Options {
@@ -58,6 +59,13 @@ impl Options {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs it in a folder of the test's; without, it gets a new one.
+    #[must_use]
+    pub fn current_dir(mut self, folder: &Path) -> Self {
+        self.current_dir = Some(folder.to_owned());
         self
     }
 
@@ -115,7 +123,7 @@ impl Options {
         let mut child = command
             .args(&self.args)
             .envs(self.env)
-            .current_dir(folder.path())
+            .current_dir(self.current_dir.as_deref().unwrap_or(folder.path()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)
