@@ -1,3 +1,4 @@
 //! Who is asking, and what that user may do.
 
+pub mod password;
 pub mod rights;
