@@ -1,6 +1,7 @@
 //! The command line. In: the arguments of the one binary. Out: a subcommand that ran, and the process's
 //! exit code. Each subcommand has a file or folder of its own and does not know the others.
 
+pub mod doctor;
 pub mod generate;
 pub mod hash_password;
 pub mod sql;
