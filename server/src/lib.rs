@@ -4,9 +4,16 @@
 
 pub mod cli;
 pub mod config;
-pub mod error;
+pub mod core;
 pub mod flight;
-pub mod observe;
 pub mod security;
+pub mod session;
+pub mod query;
+pub mod sql;
+pub mod catalog;
+pub mod observe;
 pub mod socket;
 pub mod tpch;
+pub mod random;
+pub mod error;
+pub mod error_datafusion;

@@ -60,7 +60,7 @@ struct TpchArgs {
     threads: usize,
 }
 
-/// Generates, with a progress bar a table; Ctrl-C stops it and removes what was written.
+/// Generates what the arguments ask for.
 pub fn run(args: GenerateArgs) -> Result<()> {
     let What::Tpch(args) = args.what;
     let options = TpchOptions {
@@ -77,6 +77,14 @@ pub fn run(args: GenerateArgs) -> Result<()> {
         overwrite: args.overwrite,
         threads: args.threads,
     };
+    with_progress(&options)
+}
+
+/// Generates, with a progress bar a table; Ctrl-C stops it and removes what was written.
+///
+/// # Errors
+/// As [`tpch::generate`].
+pub fn with_progress(options: &TpchOptions) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -89,7 +97,7 @@ pub fn run(args: GenerateArgs) -> Result<()> {
             flag.store(true, Ordering::Relaxed);
         }
     });
-    let summary = tpch::generate(&options, &TerminalProgress::new(stop))?;
+    let summary = tpch::generate(options, &TerminalProgress::new(stop))?;
     let bytes: u64 = summary.tables.iter().map(|t| t.bytes).sum();
     // A closed standard error is no reason to fail after the work is done.
     let _ = writeln!(

@@ -4,6 +4,7 @@
 pub mod doctor;
 pub mod generate;
 pub mod hash_password;
+pub mod serve;
 pub mod sql;
 
 use std::io::{Write, stderr};
@@ -31,6 +32,8 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve tables to Flight SQL clients
+    Serve(serve::ServeArgs),
     /// Run SQL on a Flight SQL server, or start an interactive shell
     Sql(sql::SqlArgs),
     /// Write sample data
@@ -42,6 +45,7 @@ pub enum Command {
 /// Runs what the arguments ask for.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
+        Command::Serve(args) => serve::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Generate(args) => report(generate::run(args)),
         Command::HashPassword(args) => report(hash_password::run(&args)),

@@ -103,25 +103,6 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
 }
 
 #[test]
-fn a_session_sets_its_own_options_only() {
-    let mut config = Config::default();
-    config.set_in_session("device", "cpu").unwrap();
-    assert_eq!(config.show("device").unwrap(), "cpu");
-    let refused = config.set_in_session("listen", "0.0.0.0:1").unwrap_err();
-    assert_eq!(
-        refused.message(),
-        "option listen: set by the server's configuration, not by a session"
-    );
-    assert!(
-        config
-            .set_in_session("devise", "cpu")
-            .unwrap_err()
-            .message()
-            .contains("did you mean device?")
-    );
-}
-
-#[test]
 fn profiles_can_be_read() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config");
     let mut profiles = 0;

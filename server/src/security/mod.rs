@@ -2,3 +2,5 @@
 
 pub mod password;
 pub mod rights;
+pub mod tokens;
+pub mod users;

@@ -124,7 +124,7 @@ fn write_memory(html: &mut String, status: &Status) -> fmt::Result {
         ("process", resident),
         ("results waiting", units::bytes(totals.result_buffer_bytes)),
         ("spilled to disk", units::bytes(totals.spill_bytes)),
-        ("footer cache", units::bytes(totals.footer_cache_bytes)),
+        ("footers cached", totals.footers_cached.to_string()),
     ] {
         writeln!(html, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }

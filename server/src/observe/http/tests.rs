@@ -88,7 +88,7 @@ fn sample() -> Status {
             memory_reserved_bytes: 5 << 30,
             memory_limit_bytes: 14 << 30,
             result_buffer_bytes: 12 << 20,
-            footer_cache_bytes: 3 << 20,
+            footers_cached: 3,
             ..Totals::default()
         },
     }

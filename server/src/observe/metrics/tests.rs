@@ -75,7 +75,7 @@ fn totals_are_asked_for_at_each_scrape() {
         sessions: 7,
         memory_limit_bytes: u64::MAX,
         store: StoreTotals {
-            gets: asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
+            requests: asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
             ..StoreTotals::default()
         },
         ..Totals::default()

@@ -26,25 +26,15 @@ pub struct Totals {
     pub spill_bytes: u64,
     /// Requests to object stores since the start.
     pub store: StoreTotals,
-    /// Footers found in the cache since the start.
-    pub footer_cache_hits: u64,
-    /// Footers that had to be read since the start.
-    pub footer_cache_misses: u64,
-    /// Bytes that the footer cache holds.
-    pub footer_cache_bytes: u64,
+    /// Footers that the footer cache holds.
+    pub footers_cached: usize,
 }
 
 /// What was asked of object stores since the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreTotals {
-    /// Reads of objects or ranges.
-    pub gets: u64,
-    /// Listings.
-    pub lists: u64,
-    /// Questions for size and version.
-    pub heads: u64,
-    /// Writes of objects or parts.
-    pub puts: u64,
+    /// Requests of any kind.
+    pub requests: u64,
     /// Requests that failed, whatever they were.
     pub errors: u64,
     /// Bytes read.
@@ -62,10 +52,8 @@ pub(super) struct TotalsFamilies {
     memory_limit: IntGauge,
     result_buffer: IntGauge,
     spill: IntGauge,
-    footer_cache: IntGauge,
-    footer_hits: IntCounter,
-    footer_misses: IntCounter,
-    store_requests: IntCounterVec,
+    footers_cached: IntGauge,
+    store_requests: IntCounter,
     store_errors: IntCounter,
     store_read: IntCounter,
     store_written: IntCounter,
@@ -91,19 +79,10 @@ impl TotalsFamilies {
                 "Results that wait for their readers.",
             )?,
             spill: add.gauge("warpflight_spill_bytes", "Spill files on disk.")?,
-            footer_cache: add.gauge("warpflight_footer_cache_bytes", "Parquet footers held in memory.")?,
-            footer_hits: add.counter(
-                "warpflight_footer_cache_hits_total",
-                "Footers found in the cache.",
-            )?,
-            footer_misses: add.counter(
-                "warpflight_footer_cache_misses_total",
-                "Footers that had to be read.",
-            )?,
-            store_requests: add.counters(
+            footers_cached: add.gauge("warpflight_footers_cached", "Parquet footers held in memory.")?,
+            store_requests: add.counter(
                 "warpflight_store_requests_total",
-                "Requests to object stores.",
-                &["operation"],
+                "Requests to object stores, local files among them.",
             )?,
             store_errors: add.counter(
                 "warpflight_store_errors_total",
@@ -131,26 +110,17 @@ impl TotalsFamilies {
             (&self.memory_limit, totals.memory_limit_bytes),
             (&self.result_buffer, totals.result_buffer_bytes),
             (&self.spill, totals.spill_bytes),
-            (&self.footer_cache, totals.footer_cache_bytes),
+            (&self.footers_cached, totals.footers_cached as u64),
         ] {
             gauge.set(saturated(value));
         }
         for (counter, value) in [
-            (&self.footer_hits, totals.footer_cache_hits),
-            (&self.footer_misses, totals.footer_cache_misses),
+            (&self.store_requests, store.requests),
             (&self.store_errors, store.errors),
             (&self.store_read, store.read_bytes),
             (&self.store_written, store.written_bytes),
         ] {
             set_counter(counter, value);
-        }
-        for (operation, value) in [
-            ("get", store.gets),
-            ("list", store.lists),
-            ("head", store.heads),
-            ("put", store.puts),
-        ] {
-            set_counter(&self.store_requests.with_label_values(&[operation]), value);
         }
     }
 }
