@@ -8,7 +8,11 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Args;
+
+use super::serve::{DEMO_FOLDER, ServeArgs};
 use crate::config::Config;
+use crate::core::Core;
 use crate::error::{Error, Result};
 
 mod endpoints;
@@ -21,12 +25,65 @@ mod spill;
 
 pub use finding::{Finding, Mark};
 
+/// What `warpflight doctor` takes: all that `serve` does, for it looks at what that would do.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+
+    /// Print a JSON object with all findings
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `warpflight health` takes.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// Examines the machine and what `serve` would do on it.
+pub fn run(args: &DoctorArgs) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return super::report(Err(Error::resources(format!("threads: {error}")))),
+    };
+    let subject = Subject {
+        file: args.serve.config.as_deref(),
+        config: Config::load(args.serve.config.as_deref(), &args.serve.options),
+        demo: args.serve.demo,
+    };
+    match runtime.block_on(print(subject, args.json, try_tables)) {
+        Ok(code) => code,
+        Err(error) => super::report(Err(error)),
+    }
+}
+
+/// Asks the server that runs with this configuration whether it is ready.
+pub fn run_health(args: &HealthArgs) -> ExitCode {
+    let asked = Config::load(args.serve.config.as_deref(), &args.serve.options).and_then(|config| {
+        let state = health::ask(config.server.http_listen)?;
+        writeln!(stdout(), "{state}").map_err(|error| Error::data(format!("standard output: {error}")))
+    });
+    super::report(asked)
+}
+
+/// Opens each table as `serve` would.
+async fn try_tables(config: Config) -> Result<Vec<(String, Result<String>)>> {
+    let core = Core::new(config, &crate::config::store_environment()).await?;
+    let tried = core.catalog.try_tables().await;
+    Ok(tried.into_iter().map(|(name, outcome)| (name, outcome.map(|()| String::new()))).collect())
+}
+
 /// What is examined.
 pub struct Subject<'a> {
     /// The configuration file that was named.
     pub file: Option<&'a Path>,
     /// The configuration, or why there is none.
     pub config: Result<Config>,
+    /// Whether the sample is to be served.
+    pub demo: bool,
 }
 
 /// Examines everything and prints it. `try_tables` opens each table that the configuration serves and says of each
@@ -65,7 +122,8 @@ where
     F: Future<Output = Result<Vec<(String, Result<String>)>>>,
 {
     let file = config_file(&subject);
-    let (config, readable) = match subject.config {
+    let demo = subject.demo;
+    let (mut config, readable) = match subject.config {
         Ok(config) => (config, true),
         // The machine can be looked at all the same.
         Err(_) => (Config::default(), false),
@@ -74,6 +132,9 @@ where
     findings.push(spill::finding(&config));
     findings.extend(gpu::findings(config.engine.device));
     findings.push(file);
+    if demo {
+        findings.push(sample(&mut config));
+    }
     if readable {
         findings.extend(endpoints::findings(&config));
         findings.extend(tables(try_tables(config).await));
@@ -88,6 +149,16 @@ fn config_file(subject: &Subject<'_>) -> Finding {
         (Ok(_), Some(path)) => finding.ok(path.display()),
         (Ok(_), None) => finding.ok("none: defaults, environment and flags"),
     }
+}
+
+/// Whether `--demo` finds its sample or would make it; one that is there is among the tables.
+fn sample(config: &mut Config) -> Finding {
+    let finding = Finding::of("Configuration", "sample");
+    if Path::new(DEMO_FOLDER).is_dir() {
+        config.data.data.push(DEMO_FOLDER.to_owned());
+        return finding.ok(format!("{DEMO_FOLDER}/ is there"));
+    }
+    finding.ok(format!("{DEMO_FOLDER}/ is not there yet: `serve --demo` makes it, in seconds"))
 }
 
 fn tables(tried: Result<Vec<(String, Result<String>)>>) -> Vec<Finding> {
