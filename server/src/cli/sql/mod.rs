@@ -5,6 +5,8 @@
 mod args;
 mod client;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod interrupt;
 mod output;
 mod position;
@@ -12,6 +14,8 @@ mod progress;
 mod run;
 mod shell;
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
