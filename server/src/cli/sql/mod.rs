@@ -79,7 +79,7 @@ async fn script(args: &SqlArgs, text: &str, name: Option<&str>) -> Outcome<()> {
     let mut sink = Sink::open(&args.destination())?;
     let mut results = 0;
     for statement in &statements {
-        if results > 0 && layout.format != Format::Json {
+        if results > 0 && layout.format != Format::Json && !split::is_update(statement.sql) {
             separate(&mut sink)?;
         }
         let outcome = run::statement(&mut client, statement.sql, &layout, &mut sink, &mut interrupt).await;
