@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 biased;
                 () = interrupt.next() => Err(Failure::interrupted()),
-                connected = connect(options) => connected.map(|(client, name)| (client, name)),
+                connected = connect(options) => connected,
             }
             .map(|(client, name)| (client, interrupt, name))
         })?;
