@@ -1,6 +1,7 @@
 //! The command line. In: the arguments of the one binary. Out: a subcommand that ran, and the process's
 //! exit code. Each subcommand has a file or folder of its own and does not know the others.
 
+pub mod doctor;
 pub mod generate;
 pub mod hash_password;
 pub mod serve;
@@ -37,6 +38,10 @@ pub enum Command {
     Sql(sql::SqlArgs),
     /// Write sample data
     Generate(generate::GenerateArgs),
+    /// Say what this machine offers and what `serve` would miss on it
+    Doctor(doctor::DoctorArgs),
+    /// Ask a running server whether it is ready
+    Health(doctor::HealthArgs),
     /// Make the argon2id hash that stands for a password in the configuration
     HashPassword(hash_password::HashPasswordArgs),
 }
@@ -47,6 +52,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Generate(args) => report(generate::run(args)),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Health(args) => doctor::run_health(&args),
         Command::HashPassword(args) => report(hash_password::run(&args)),
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::tpch::TpchOptions;
 
 /// Where the sample lies, below the current directory.
-const FOLDER: &str = "warpflight-demo";
+pub(in crate::cli) const FOLDER: &str = "warpflight-demo";
 /// About 100 MB of text, 600,000 rows of `lineitem`: seconds to make, and large enough to see.
 const SCALE: f64 = 0.1;
 

@@ -6,6 +6,7 @@ mod ready;
 mod status;
 
 pub use args::ServeArgs;
+pub(super) use demo::FOLDER as DEMO_FOLDER;
 
 use std::process::ExitCode;
 use std::sync::Arc;

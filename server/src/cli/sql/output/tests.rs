@@ -127,7 +127,10 @@ fn aligned_table() {
         "(3 rows)",
         "",
     ];
-    let found = text(&layout(Format::Table), &[sample().project(&[0, 1, 2, 5]).unwrap()]);
+    let found = text(
+        &layout(Format::Table),
+        &[sample().project(&[0, 1, 2, 5]).unwrap()],
+    );
     assert_eq!(found, expected.join("\n"));
     assert_separators_aligned(&found);
 }
