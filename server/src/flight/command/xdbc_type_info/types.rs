@@ -47,43 +47,83 @@ impl XdbcType {
     /// A whole number of so many decimal digits.
     const fn whole(name: &'static str, code: XdbcDataType, digits: i32, unsigned: bool) -> Self {
         let new = Self::new(name, code);
-        Self { size: Some(digits), unsigned: Some(unsigned), scales: Some((0, 0)), radix: Some(10), ..new }
+        Self {
+            size: Some(digits),
+            unsigned: Some(unsigned),
+            scales: Some((0, 0)),
+            radix: Some(10),
+            ..new
+        }
     }
 
     /// A floating-point number whose significand has so many bits.
     const fn float(name: &'static str, code: XdbcDataType, bits: i32) -> Self {
-        Self { size: Some(bits), unsigned: Some(false), radix: Some(2), ..Self::new(name, code) }
+        Self {
+            size: Some(bits),
+            unsigned: Some(false),
+            radix: Some(2),
+            ..Self::new(name, code)
+        }
     }
 
     /// Text, as long as an array of Arrow can hold.
     const fn text(name: &'static str, code: XdbcDataType, create_params: &'static [&'static str]) -> Self {
-        Self { size: Some(i32::MAX), literal: Some(("'", "'")), create_params, ..Self::new(name, code) }
+        Self {
+            size: Some(i32::MAX),
+            literal: Some(("'", "'")),
+            create_params,
+            ..Self::new(name, code)
+        }
     }
 
     /// Bytes, as long as an array of Arrow can hold.
     const fn bytes(name: &'static str, code: XdbcDataType) -> Self {
-        Self { size: Some(i32::MAX), literal: Some(("X'", "'")), ..Self::new(name, code) }
+        Self {
+            size: Some(i32::MAX),
+            literal: Some(("X'", "'")),
+            ..Self::new(name, code)
+        }
     }
 
     /// A date or a time of so many characters, of which up to `decimals` follow a point.
-    const fn time(name: &'static str, code: XdbcDataType, subcode: XdbcDatetimeSubcode, size: i32, decimals: i32) -> Self {
-        Self { size: Some(size), subcode: Some(subcode), scales: Some((0, decimals)), ..Self::new(name, code) }
+    const fn time(
+        name: &'static str,
+        code: XdbcDataType,
+        subcode: XdbcDatetimeSubcode,
+        size: i32,
+        decimals: i32,
+    ) -> Self {
+        Self {
+            size: Some(size),
+            subcode: Some(subcode),
+            scales: Some((0, decimals)),
+            ..Self::new(name, code)
+        }
     }
 
     /// Whether values compare as text, upper and lower case apart.
     pub fn is_text(&self) -> bool {
-        matches!(self.code, XdbcDataType::XdbcVarchar | XdbcDataType::XdbcLongvarchar)
+        matches!(
+            self.code,
+            XdbcDataType::XdbcVarchar | XdbcDataType::XdbcLongvarchar
+        )
     }
 
     /// How the type is used in WHERE.
     pub fn searchable(&self) -> Searchable {
-        if self.is_text() { Searchable::Full } else { Searchable::Basic }
+        if self.is_text() {
+            Searchable::Full
+        } else {
+            Searchable::Basic
+        }
     }
 
     /// The code of the family of a date, a time or an interval; else the type's own.
     pub fn verbose_code(&self) -> XdbcDataType {
         match self.code {
-            XdbcDataType::XdbcDate | XdbcDataType::XdbcTime | XdbcDataType::XdbcTimestamp => XdbcDataType::XdbcDatetime,
+            XdbcDataType::XdbcDate | XdbcDataType::XdbcTime | XdbcDataType::XdbcTimestamp => {
+                XdbcDataType::XdbcDatetime
+            }
             code => code,
         }
     }
@@ -91,14 +131,17 @@ impl XdbcType {
 
 use XdbcDataType::{
     XdbcBigint, XdbcBinary, XdbcBit, XdbcDate, XdbcDecimal, XdbcDouble, XdbcFloat, XdbcInteger, XdbcInterval,
-    XdbcLongvarbinary, XdbcLongvarchar, XdbcReal, XdbcSmallint, XdbcTime, XdbcTimestamp, XdbcTinyint, XdbcUnknownType,
-    XdbcVarbinary, XdbcVarchar,
+    XdbcLongvarbinary, XdbcLongvarchar, XdbcReal, XdbcSmallint, XdbcTime, XdbcTimestamp, XdbcTinyint,
+    XdbcUnknownType, XdbcVarbinary, XdbcVarchar,
 };
 use XdbcDatetimeSubcode as Subcode;
 
 /// All of them.
 pub const TYPES: &[XdbcType] = &[
-    XdbcType { size: Some(1), ..XdbcType::new("BOOLEAN", XdbcBit) },
+    XdbcType {
+        size: Some(1),
+        ..XdbcType::new("BOOLEAN", XdbcBit)
+    },
     XdbcType::whole("TINYINT", XdbcTinyint, 3, false),
     XdbcType::whole("TINYINT UNSIGNED", XdbcTinyint, 3, true),
     XdbcType::whole("SMALLINT", XdbcSmallint, 5, false),
@@ -125,8 +168,14 @@ pub const TYPES: &[XdbcType] = &[
     XdbcType::bytes("BINARY", XdbcBinary),
     XdbcType::bytes("BYTEA", XdbcVarbinary),
     XdbcType::bytes("LONGVARBINARY", XdbcLongvarbinary),
-    XdbcType { literal: Some(("DATE '", "'")), ..XdbcType::time("DATE", XdbcDate, Subcode::XdbcSubcodeTime, 10, 0) },
-    XdbcType { literal: Some(("TIME '", "'")), ..XdbcType::time("TIME", XdbcTime, Subcode::XdbcSubcodeTime, 18, 9) },
+    XdbcType {
+        literal: Some(("DATE '", "'")),
+        ..XdbcType::time("DATE", XdbcDate, Subcode::XdbcSubcodeTime, 10, 0)
+    },
+    XdbcType {
+        literal: Some(("TIME '", "'")),
+        ..XdbcType::time("TIME", XdbcTime, Subcode::XdbcSubcodeTime, 18, 9)
+    },
     XdbcType {
         literal: Some(("TIMESTAMP '", "'")),
         create_params: &["precision"],
