@@ -4,4 +4,4 @@
 
 pub mod config;
 pub mod error;
-pub mod security;
+pub mod flight;
