@@ -13,6 +13,9 @@ use super::value::Value;
 use super::{convert, functions};
 use crate::flight::command::listing::PATTERN_ESCAPE;
 
+/// A value of `SupportedAnsi92SqlGrammarLevel`, which the arrow-flight crate does not export.
+const ANSI92_ENTRY_SQL: i32 = 0;
+
 /// The values that describe names.
 pub fn names(state: &SessionState) -> Vec<(SqlInfo, Value)> {
     vec![
@@ -107,7 +110,7 @@ pub fn statements(state: &SessionState) -> Vec<(SqlInfo, Value)> {
         ),
         // Its queries and changes. What else belongs to the entry level is denied by the codes for
         // it: transactions, cursors (positioned commands), keys (integrity enhancement).
-        (SqlInfo::SqlAnsi92SupportedLevel, Value::bits(&[1])),
+        (SqlInfo::SqlAnsi92SupportedLevel, Value::bits(&[ANSI92_ENTRY_SQL])),
         (SqlInfo::SqlSupportsIntegrityEnhancementFacility, false.into()),
         // The protocol's text has one ordinal, but the JDBC and ODBC drivers test bits: with the
         // ordinal of full outer joins, they would find none.

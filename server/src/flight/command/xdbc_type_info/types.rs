@@ -1,7 +1,12 @@
 //! The types themselves: one entry for each that [`crate::flight::command::sql_type`] names, and
 //! further names under which clients look a type up.
 
-use arrow_flight::sql::{Searchable, XdbcDataType, XdbcDatetimeSubcode};
+use arrow_flight::sql::XdbcDataType::{
+    self, XdbcBigint, XdbcBinary, XdbcBit, XdbcDate, XdbcDatetime, XdbcDecimal, XdbcDouble, XdbcFloat,
+    XdbcInteger, XdbcInterval, XdbcLongvarbinary, XdbcLongvarchar, XdbcReal, XdbcSmallint, XdbcTime,
+    XdbcTimestamp, XdbcTinyint, XdbcUnknownType, XdbcVarbinary, XdbcVarchar,
+};
+use arrow_flight::sql::{Searchable, XdbcDatetimeSubcode as Subcode};
 
 /// A type as ODBC and JDBC describe it.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +26,7 @@ pub struct XdbcType {
     /// The least and the most digits after the point, of numbers or of seconds.
     pub scales: Option<(i32, i32)>,
     /// For dates, times and intervals: which of them.
-    pub subcode: Option<XdbcDatetimeSubcode>,
+    pub subcode: Option<Subcode>,
     /// What `size` counts: 10 for decimal digits, 2 for bits.
     pub radix: Option<i32>,
     /// For intervals: digits of the leading field.
@@ -89,7 +94,7 @@ impl XdbcType {
     const fn time(
         name: &'static str,
         code: XdbcDataType,
-        subcode: XdbcDatetimeSubcode,
+        subcode: Subcode,
         size: i32,
         decimals: i32,
     ) -> Self {
@@ -103,10 +108,7 @@ impl XdbcType {
 
     /// Whether values compare as text, upper and lower case apart.
     pub fn is_text(&self) -> bool {
-        matches!(
-            self.code,
-            XdbcDataType::XdbcVarchar | XdbcDataType::XdbcLongvarchar
-        )
+        matches!(self.code, XdbcVarchar | XdbcLongvarchar)
     }
 
     /// How the type is used in WHERE.
@@ -121,20 +123,14 @@ impl XdbcType {
     /// The code of the family of a date, a time or an interval; else the type's own.
     pub fn verbose_code(&self) -> XdbcDataType {
         match self.code {
-            XdbcDataType::XdbcDate | XdbcDataType::XdbcTime | XdbcDataType::XdbcTimestamp => {
-                XdbcDataType::XdbcDatetime
-            }
+            XdbcDate | XdbcTime | XdbcTimestamp => XdbcDatetime,
             code => code,
         }
     }
 }
 
-use XdbcDataType::{
-    XdbcBigint, XdbcBinary, XdbcBit, XdbcDate, XdbcDecimal, XdbcDouble, XdbcFloat, XdbcInteger, XdbcInterval,
-    XdbcLongvarbinary, XdbcLongvarchar, XdbcReal, XdbcSmallint, XdbcTime, XdbcTimestamp, XdbcTinyint,
-    XdbcUnknownType, XdbcVarbinary, XdbcVarchar,
-};
-use XdbcDatetimeSubcode as Subcode;
+/// The code of dates is also that of years, and the crate keeps one name for a number.
+const DATE: Subcode = Subcode::XdbcSubcodeYear;
 
 /// All of them.
 pub const TYPES: &[XdbcType] = &[
@@ -170,7 +166,7 @@ pub const TYPES: &[XdbcType] = &[
     XdbcType::bytes("LONGVARBINARY", XdbcLongvarbinary),
     XdbcType {
         literal: Some(("DATE '", "'")),
-        ..XdbcType::time("DATE", XdbcDate, Subcode::XdbcSubcodeTime, 10, 0)
+        ..XdbcType::time("DATE", XdbcDate, DATE, 10, 0)
     },
     XdbcType {
         literal: Some(("TIME '", "'")),
