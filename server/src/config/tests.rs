@@ -101,3 +101,35 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
     assert!(refusal("[[user]]\nname = \"u\"").contains("password_hash"));
     assert!(refusal("listen = ").contains("TOML"));
 }
+
+#[test]
+fn profiles_can_be_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config");
+    let mut profiles = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let applied = Config::default().apply_toml(&text);
+        applied.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        profiles += 1;
+    }
+    assert!(profiles >= 2);
+}
+
+/// What the image and the compose file set must be options.
+#[test]
+fn images_set_options_that_exist() {
+    let known: Vec<String> = definitions().iter().map(Definition::variable).collect();
+    let mut found = 0;
+    for file in ["Dockerfile", "compose.yaml"] {
+        let path = format!("{}/../docker/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        for word in text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')) {
+            if word.starts_with("WARPFLIGHT_") {
+                assert!(known.iter().any(|variable| variable == word), "{file}: {word}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 7, "{found}");
+}

@@ -10,6 +10,7 @@ pub mod record;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -18,11 +19,14 @@ use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
+use crate::observe::metrics::Metrics;
+use crate::observe::shutdown::{Shutdown, WorkGuard};
 use crate::random;
 use crate::session::handles::PreparedStatement;
 use crate::session::{Busy, Session, context};
@@ -34,16 +38,15 @@ use record::{Record, Records};
 /// Stack of the threads that plan and compute: planners recurse once a level of an expression.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Called when a query has ended.
-pub type Observer = Box<dyn Fn(&Record) + Send + Sync>;
-
 /// Runs queries.
 pub struct Engine {
     threads: Threads,
     admission: Admission,
     records: Records,
     result_buffer_bytes: u64,
-    observer: Observer,
+    buffered_bytes: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
 }
 
 /// What a statement returns while it runs.
@@ -59,7 +62,7 @@ pub struct Answer {
 /// See [`Answer::batches`].
 pub struct Batches {
     receiver: Receiver,
-    _task: AbortOnDropHandle<()>,
+    _task: AbortOnDrop<()>,
     _stop: StopOnDrop,
 }
 
@@ -87,7 +90,7 @@ impl Engine {
     ///
     /// # Errors
     /// `Resources` if its threads cannot be started.
-    pub fn new(config: &Config, observer: Observer) -> Result<Self> {
+    pub fn new(config: &Config, metrics: Arc<Metrics>, shutdown: Shutdown) -> Result<Self> {
         let threads = context::cpu_threads(config);
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let running_max = match config.limits.concurrent_queries_max {
@@ -100,7 +103,9 @@ impl Engine {
             admission: Admission::new(running_max, limits.queue_length_max, limits.queue_timeout.0),
             records: Records::default(),
             result_buffer_bytes: limits.result_buffer_size.0,
-            observer,
+            buffered_bytes: Arc::default(),
+            metrics,
+            shutdown,
         })
     }
 
@@ -114,38 +119,66 @@ impl Engine {
         self.admission.waiting()
     }
 
+    /// Result bytes that wait for their readers.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes.load(Ordering::Relaxed)
+    }
+
     /// Plans one statement.
     ///
     /// # Errors
-    /// As [`sql::plan`].
+    /// As [`sql::plan`]; `Unavailable` if the server drains.
     pub async fn plan(&self, session: &Arc<Session>, text: &str) -> Result<Statement> {
+        let _work = self.shutdown.admit()?;
         let (session, text) = (Arc::clone(session), text.to_owned());
-        self.threads.run(async move { sql::plan(&session, &text).await }).await
+        self.threads
+            .run(async move { sql::plan(&session, &text).await })
+            .await
     }
 
     /// Starts a statement; what it returns comes as it is made. `id` is that of its ticket, if it has one.
     ///
     /// # Errors
-    /// `Sql` if its parameters do not fit. All later errors come in the stream.
-    pub fn start(self: &Arc<Self>, session: &Arc<Session>, prepared: &PreparedStatement, id: String) -> Result<Answer> {
+    /// `Sql` if its parameters do not fit, `Unavailable` if the server drains. All later errors come in the stream.
+    pub fn start(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        prepared: &PreparedStatement,
+        id: String,
+    ) -> Result<Answer> {
         let statement = &prepared.statement;
+        let work = self.shutdown.admit()?;
         let plans = bound_plans(prepared)?;
         let schema = Arc::clone(&statement.schema);
         let record = self.begin(session, statement, id);
-        let (sender, receiver) = channel::channel(self.result_buffer_bytes);
+        let (sender, receiver) = channel::channel(self.result_buffer_bytes, &self.buffered_bytes);
         let run = Run {
             engine: Arc::clone(self),
             busy: session.enter(),
+            work,
             session: Arc::clone(session),
             kind: statement.kind,
             plans,
             schema: Arc::clone(&schema),
             record: Arc::clone(&record),
         };
-        let span = tracing::info_span!("query", query_id = record.id, session = record.session, user = record.user);
+        let span = tracing::info_span!(
+            "query",
+            query_id = record.id,
+            session = record.session,
+            user = record.user
+        );
         let task = self.threads.spawn(run.to_end(sender).instrument(span));
-        let batches = Batches { receiver, _task: task, _stop: StopOnDrop(Arc::clone(&record)) };
-        Ok(Answer { id: record.id.clone(), schema, batches })
+        let batches = Batches {
+            receiver,
+            _task: task,
+            _stop: StopOnDrop(Arc::clone(&record)),
+        };
+        Ok(Answer {
+            id: record.id.clone(),
+            schema,
+            batches,
+        })
     }
 
     /// Runs a statement that changes something to its end; the number of rows that it changed, if
@@ -153,7 +186,11 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever the statement ends with.
-    pub async fn change(self: &Arc<Self>, session: &Arc<Session>, prepared: &PreparedStatement) -> Result<Option<u64>> {
+    pub async fn change(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        prepared: &PreparedStatement,
+    ) -> Result<Option<u64>> {
         let answer = self.start(session, prepared, random::token(16)?)?;
         let batches: Vec<RecordBatch> = answer.batches.try_collect().await?;
         Ok(match prepared.statement.kind {
@@ -164,7 +201,15 @@ impl Engine {
 
     fn begin(&self, session: &Session, statement: &Statement, id: String) -> Arc<Record> {
         let (user, text) = (session.rights().user.clone(), Arc::clone(&statement.text));
-        let record = Arc::new(Record::new(id, user, session.id().to_owned(), text, statement.kind));
+        let meter = self.metrics.query_started(statement.label());
+        let record = Arc::new(Record::new(
+            id,
+            user,
+            session.id().to_owned(),
+            text,
+            statement.kind,
+            meter,
+        ));
         self.records.begin(Arc::clone(&record));
         record
     }
@@ -176,13 +221,6 @@ impl Engine {
             record.stop(why);
         }
         running.is_some()
-    }
-
-    /// Stops all running queries.
-    pub fn cancel_all(&self, why: &str) {
-        for record in self.records.all() {
-            record.stop(why);
-        }
     }
 }
 
@@ -199,12 +237,20 @@ fn bound_plans(prepared: &PreparedStatement) -> Result<Vec<LogicalPlan>> {
             statement.parameters.len()
         )));
     }
-    let bind = |batch: &RecordBatch, row| parameters::bind(&statement.plan, &statement.parameters, batch, row);
-    prepared.bound.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| bind(batch, row))).collect()
+    let bind =
+        |batch: &RecordBatch, row| parameters::bind(&statement.plan, &statement.parameters, batch, row);
+    prepared
+        .bound
+        .iter()
+        .flat_map(|batch| (0..batch.num_rows()).map(move |row| bind(batch, row)))
+        .collect()
 }
 
 fn count_of(batch: &RecordBatch) -> u64 {
-    let counts = batch.columns().first().and_then(|column| column.as_any().downcast_ref::<arrow::array::UInt64Array>());
+    let counts = batch
+        .columns()
+        .first()
+        .and_then(|column| column.as_any().downcast_ref::<arrow::array::UInt64Array>());
     counts.map_or(0, |counts| counts.iter().flatten().sum())
 }
 
@@ -213,6 +259,7 @@ struct Run {
     engine: Arc<Engine>,
     session: Arc<Session>,
     busy: Busy,
+    work: WorkGuard,
     kind: Kind,
     plans: Vec<LogicalPlan>,
     schema: SchemaRef,
@@ -222,12 +269,19 @@ struct Run {
 impl Run {
     async fn to_end(self, sender: Sender) {
         let record = Arc::clone(&self.record);
-        let mut ended = Ended { engine: Arc::clone(&self.engine), record: Arc::clone(&record), outcome: None };
-        tracing::debug!(statement = %self.record.statement, kind = self.kind.name(), "query begins");
+        let mut ended = Ended {
+            engine: Arc::clone(&self.engine),
+            record: Arc::clone(&record),
+            outcome: None,
+        };
+        tracing::debug!(statement = %self.record.statement, kind = ?self.kind, "query begins");
         let timeout = self.session.options().limits.query_timeout.limit();
         let outcome = tokio::select! {
             biased;
             () = record.cancel.cancelled() => Err(record.stopped()),
+            () = self.engine.shutdown.cancelled() => {
+                Err(Error::unavailable(format!("query {}: stopped, the server is shutting down", record.id)))
+            }
             () = self.session.closed().cancelled() => Err(Error::cancelled(format!("query {}: its session ended", record.id))),
             () = sender.closed() => Err(Error::cancelled(format!("query {}: its client went away", record.id))),
             () = expired(timeout) => Err(Error::timeout(format!(
@@ -238,7 +292,7 @@ impl Run {
         // Recorded before its reader learns of the end, so that what is asked next sees it.
         ended.outcome = Some(outcome.clone());
         drop(ended);
-        drop(self.busy);
+        drop((self.busy, self.work));
         sender.end(outcome);
     }
 
@@ -265,8 +319,9 @@ impl Run {
                     continue;
                 }
                 let batch = conform(batch, &self.schema)?;
-                self.record.add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
-                let sent = self.record.bytes.load(std::sync::atomic::Ordering::Relaxed);
+                let sent = self
+                    .record
+                    .add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
                 if result_bytes_max > 0 && sent > result_bytes_max {
                     return Err(Error::resources(format!(
                         "query {}: result of over {sent} bytes, limit {result_bytes_max} (result_size_max)",
@@ -294,12 +349,21 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema_ref() == schema {
         return Ok(batch);
     }
-    let mismatch = |error| Error::internal(format!("result does not have the columns announced for it: {error}"));
-    let options = CastOptions { safe: false, ..Default::default() };
+    let mismatch = |error| {
+        Error::internal(format!(
+            "result does not have the columns announced for it: {error}"
+        ))
+    };
+    let options = CastOptions {
+        safe: false,
+        ..Default::default()
+    };
     let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        cast_with_options(column, field.data_type(), &options).map_err(mismatch)
-    });
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| cast_with_options(column, field.data_type(), &options).map_err(mismatch));
     let columns = columns.collect::<Result<Vec<_>>>()?;
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows).map_err(mismatch)
 }
@@ -313,19 +377,32 @@ struct Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or_else(|| match std::thread::panicking() {
-            true => Err(Error::internal(format!("query {}: a panic ended it", self.record.id))),
-            false => Err(self.record.stopped()),
-        });
+        let outcome = self
+            .outcome
+            .take()
+            .unwrap_or_else(|| match std::thread::panicking() {
+                true => Err(Error::internal(format!(
+                    "query {}: a panic ended it",
+                    self.record.id
+                ))),
+                false => Err(self.record.stopped()),
+            });
         self.engine.records.end(&self.record, outcome);
-        let (record, timing) = (&self.record, self.record.timing());
-        let rows = record.rows.load(std::sync::atomic::Ordering::Relaxed);
-        let elapsed_ms = timing.total.as_secs_f64() * 1e3;
-        match record.error() {
+        let rows = self.record.rows.load(Ordering::Relaxed);
+        let elapsed_ms = self.record.elapsed().as_secs_f64() * 1e3;
+        match self.record.error() {
             None => tracing::info!(rows, elapsed_ms, "query finished"),
-            Some(error) => tracing::info!(rows, elapsed_ms, outcome = record.outcome(), %error, "query failed"),
+            Some(error) => tracing::info!(rows, elapsed_ms, kind = ?error.kind(), %error, "query failed"),
         }
-        (self.engine.observer)(record);
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -343,20 +420,28 @@ impl Threads {
             .enable_all()
             .build()
             .map_err(|error| Error::resources(format!("threads for queries: {error}")))?;
-        Ok(Self { runtime: Some(runtime) })
+        Ok(Self {
+            runtime: Some(runtime),
+        })
     }
 
-    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> AbortOnDrop<T> {
         match &self.runtime {
-            Some(runtime) => AbortOnDropHandle::new(runtime.spawn(work)),
+            Some(runtime) => AbortOnDrop(runtime.spawn(work)),
             None => unreachable!("the threads stop only when the engine is dropped"),
         }
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        match self.spawn(work.in_current_span()).await {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let mut task = self.spawn(work.in_current_span());
+        match (&mut task.0).await {
             Ok(result) => result,
-            Err(error) if error.is_panic() => Err(Error::internal(format!("a panic while planning: {error}"))),
+            Err(error) if error.is_panic() => {
+                Err(Error::internal(format!("a panic while planning: {error}")))
+            }
             Err(_) => Err(Error::unavailable("the server is shutting down")),
         }
     }

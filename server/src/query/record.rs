@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Kind as ErrorKind};
+use crate::error::Error;
+use crate::observe::metrics::QueryMeter;
 use crate::session::lock;
 use crate::sql::Kind;
 
@@ -26,21 +27,7 @@ pub enum State {
     Failed,
 }
 
-impl State {
-    /// Its name for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Queued => "queued",
-            State::Planning => "planning",
-            State::Running => "running",
-            State::Finished => "finished",
-            State::Failed => "failed",
-        }
-    }
-}
-
 /// One query.
-#[derive(Debug)]
 pub struct Record {
     /// Its id, on every log line of it and in its ticket.
     pub id: String,
@@ -63,40 +50,31 @@ pub struct Record {
     progress: Mutex<Progress>,
 }
 
-#[derive(Debug)]
 struct Progress {
+    meter: Option<QueryMeter>,
     state: State,
     error: Option<Error>,
     ended: Option<Instant>,
-    queued: Option<Duration>,
-    planned: Option<Duration>,
-    first_batch: Option<Duration>,
+    admitted: Option<Instant>,
     cancelled_by: Option<String>,
-}
-
-/// How long the parts of a query took, from its start.
-#[derive(Debug, Clone, Copy)]
-pub struct Timing {
-    /// Until its turn came.
-    pub queued: Option<Duration>,
-    /// Until its plan was made.
-    pub planned: Option<Duration>,
-    /// Until its first batch.
-    pub first_batch: Option<Duration>,
-    /// In all, so far.
-    pub total: Duration,
 }
 
 impl Record {
     /// A query that begins now.
-    pub fn new(id: String, user: String, session: String, statement: Arc<str>, kind: Kind) -> Self {
+    pub fn new(
+        id: String,
+        user: String,
+        session: String,
+        statement: Arc<str>,
+        kind: Kind,
+        meter: QueryMeter,
+    ) -> Self {
         let progress = Progress {
+            meter: Some(meter),
             state: State::Queued,
             error: None,
             ended: None,
-            queued: None,
-            planned: None,
-            first_batch: None,
+            admitted: None,
             cancelled_by: None,
         };
         Self {
@@ -117,39 +95,58 @@ impl Record {
     pub fn admitted(&self) {
         let mut progress = lock(&self.progress);
         progress.state = State::Planning;
-        progress.queued = Some(self.started.elapsed());
+        progress.admitted = Some(Instant::now());
+        if let Some(meter) = &progress.meter {
+            meter.waited(self.started.elapsed());
+        }
     }
 
     /// Its plan is made.
     pub fn planned(&self) {
         let mut progress = lock(&self.progress);
         progress.state = State::Running;
-        progress.planned = Some(self.started.elapsed());
+        if let (Some(meter), Some(admitted)) = (&progress.meter, progress.admitted) {
+            meter.planned(admitted.elapsed());
+        }
     }
 
-    /// Rows of it go out.
-    pub fn add(&self, rows: u64, bytes: u64) {
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) == 0 {
-            lock(&self.progress).first_batch.get_or_insert_with(|| self.started.elapsed());
+    /// Rows of it go out; the bytes sent so far.
+    pub fn add(&self, rows: u64, bytes: u64) -> u64 {
+        if let Some(meter) = &mut lock(&self.progress).meter {
+            meter.sent(rows, bytes);
         }
         self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
 
     /// Stops it, saying why.
     pub fn stop(&self, why: &str) {
-        lock(&self.progress).cancelled_by.get_or_insert_with(|| why.to_owned());
+        lock(&self.progress)
+            .cancelled_by
+            .get_or_insert_with(|| why.to_owned());
         self.cancel.cancel();
     }
 
     /// The error of a query that was stopped.
     pub fn stopped(&self) -> Error {
         let why = lock(&self.progress).cancelled_by.clone();
-        Error::cancelled(format!("query {}: {}", self.id, why.unwrap_or_else(|| "cancelled".into())))
+        Error::cancelled(format!(
+            "query {}: {}",
+            self.id,
+            why.unwrap_or_else(|| "cancelled".into())
+        ))
     }
 
     fn end(&self, outcome: Result<(), Error>) {
         let mut progress = lock(&self.progress);
-        progress.state = if outcome.is_ok() { State::Finished } else { State::Failed };
+        progress.state = if outcome.is_ok() {
+            State::Finished
+        } else {
+            State::Failed
+        };
+        if let Some(meter) = progress.meter.take() {
+            meter.finished(outcome.as_ref().map(|()| ()).map_err(Error::kind));
+        }
         progress.error = outcome.err();
         progress.ended = Some(Instant::now());
     }
@@ -164,32 +161,9 @@ impl Record {
         lock(&self.progress).error.clone()
     }
 
-    /// `ok`, or the kind of its error: for metrics.
-    pub fn outcome(&self) -> &'static str {
-        lock(&self.progress).error.as_ref().map_or("ok", |error| kind_name(error.kind()))
-    }
-
-    /// How long its parts took.
-    pub fn timing(&self) -> Timing {
-        let progress = lock(&self.progress);
-        let total = progress.ended.unwrap_or_else(Instant::now) - self.started;
-        Timing { queued: progress.queued, planned: progress.planned, first_batch: progress.first_batch, total }
-    }
-}
-
-fn kind_name(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Sql => "sql",
-        ErrorKind::Unsupported => "unsupported",
-        ErrorKind::Data => "data",
-        ErrorKind::Resources => "resources",
-        ErrorKind::Cancelled => "cancelled",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Unauthenticated => "unauthenticated",
-        ErrorKind::Denied => "denied",
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::Unavailable => "unavailable",
-        ErrorKind::Internal => "internal",
+    /// How long it took, or has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        lock(&self.progress).ended.unwrap_or_else(Instant::now) - self.started
     }
 }
 

@@ -3,20 +3,16 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use datafusion::config::ConfigNonZeroUsize;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, Catalog, ExternalTableFactory};
 use crate::config::Config;
 use crate::config::sections::EngineOptions;
 use crate::error::Result;
 use crate::security::rights::Rights;
-
-/// Name of the one catalog.
-pub const CATALOG: &str = "warpflight";
-/// Name of the schema of served tables, and of a session's own.
-pub const SCHEMA: &str = "public";
 
 /// What all sessions share.
 pub struct Base {
@@ -31,23 +27,18 @@ pub struct Base {
 /// # Errors
 /// `Internal` if DataFusion refuses our own configuration.
 pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) -> Result<SessionContext> {
-    let mut session = SessionConfig::new()
-        .with_information_schema(true)
-        .with_create_default_catalog_and_schema(false)
-        .with_default_catalog_and_schema(CATALOG, SCHEMA);
+    let mut session = SessionConfig::new();
     catalog::session_options(session.options_mut());
-    session.options_mut().sql_parser.collect_spans = true;
     set_engine(session.options_mut(), config, &config.engine);
-    let mut builder = SessionStateBuilder::new()
+    let state = SessionStateBuilder::new()
         .with_default_features()
         .with_session_id(id.to_owned())
         .with_config(session)
         .with_runtime_env(Arc::clone(&base.runtime))
-        .with_catalog_list(catalog::session_catalogs(&base.catalog, rights));
-    for (format, factory) in catalog::table_factories(&base.catalog, rights) {
-        builder = builder.with_table_factory(format, factory);
-    }
-    Ok(SessionContext::new_with_state(builder.build()))
+        .with_catalog_list(base.catalog.session(Arc::clone(rights)))
+        .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect())
+        .build();
+    Ok(SessionContext::new_with_state(state))
 }
 
 /// Puts changed engine options into force for the statements to come.
@@ -62,7 +53,7 @@ fn set_engine(options: &mut datafusion::config::ConfigOptions, config: &Config, 
         partitions => partitions,
     };
     options.execution.target_partitions = partitions.into();
-    if let Some(rows) = NonZeroUsize::new(engine.batch_rows) {
+    if let Ok(rows) = ConfigNonZeroUsize::try_new(engine.batch_rows) {
         options.execution.batch_size = rows;
     }
 }

@@ -14,7 +14,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement as PlanStatement};
 
-use crate::error::{Error, Result, from_datafusion};
+use crate::error::{Error, Result};
+use crate::error_datafusion::from_datafusion;
+use crate::observe::metrics::StatementKind;
 use crate::session::Session;
 use parameters::Parameter;
 
@@ -27,17 +29,6 @@ pub enum Kind {
     Change,
     /// Changes what the session knows: CREATE, DROP, SET, PREPARE.
     Define,
-}
-
-impl Kind {
-    /// Its name in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Query => "query",
-            Kind::Change => "change",
-            Kind::Define => "define",
-        }
-    }
 }
 
 /// A planned statement.
@@ -55,6 +46,19 @@ pub struct Statement {
     pub parameters: Vec<Parameter>,
 }
 
+impl Statement {
+    /// What it counts as in metrics.
+    pub fn label(&self) -> StatementKind {
+        match (&self.plan, self.kind) {
+            (LogicalPlan::Explain(_) | LogicalPlan::Analyze(_), _) => StatementKind::Explain,
+            (_, Kind::Query) => StatementKind::Query,
+            (_, Kind::Change) => StatementKind::Write,
+            (LogicalPlan::Ddl(_), Kind::Define) => StatementKind::Ddl,
+            (_, Kind::Define) => StatementKind::Session,
+        }
+    }
+}
+
 /// Plans one statement for a session.
 ///
 /// # Errors
@@ -66,6 +70,16 @@ pub async fn plan(session: &Session, text: &str) -> Result<Statement> {
     let plan = match setting::of_parsed(session, &parsed)? {
         Some(plan) => plan,
         None => state.statement_to_plan(parsed).await.map_err(from_datafusion)?,
+    };
+    let plan = match plan {
+        // The statement that PREPARE kept, with its values: from here on a query like any other.
+        LogicalPlan::Statement(PlanStatement::Execute(_)) => session
+            .context()
+            .execute_logical_plan(plan)
+            .await
+            .map_err(from_datafusion)?
+            .into_unoptimized_plan(),
+        plan => plan,
     };
     statement(session, &state, text, plan)
 }
@@ -90,26 +104,33 @@ fn statement(session: &Session, state: &SessionState, text: &str, plan: LogicalP
         }
         Kind::Query => Arc::new(parameters::schema(&plan, &parameters, state)?),
     };
-    Ok(Statement { text: text.into(), kind, plan, schema, parameters })
+    Ok(Statement {
+        text: text.into(),
+        kind,
+        plan,
+        schema,
+        parameters,
+    })
 }
 
 fn kind_of(plan: &LogicalPlan) -> Result<Kind> {
     match plan {
         LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => Ok(Kind::Change),
         LogicalPlan::Ddl(ddl) => match ddl {
-            DdlStatement::CreateFunction(_) | DdlStatement::DropFunction(_) => {
-                Err(Error::unsupported("CREATE FUNCTION and DROP FUNCTION: this server has no user-defined functions"))
+            DdlStatement::CreateFunction(_) | DdlStatement::DropFunction(_) => Err(Error::unsupported(
+                "CREATE FUNCTION and DROP FUNCTION: this server has no user-defined functions",
+            )),
+            DdlStatement::CreateIndex(_) => {
+                Err(Error::unsupported("CREATE INDEX: this server has no indexes"))
             }
-            DdlStatement::CreateIndex(_) => Err(Error::unsupported("CREATE INDEX: this server has no indexes")),
-            DdlStatement::CreateCatalog(_) => {
-                Err(Error::unsupported("CREATE DATABASE: this server has one catalog, warpflight"))
-            }
+            DdlStatement::CreateCatalog(_) => Err(Error::unsupported(
+                "CREATE DATABASE: this server has one catalog, warpflight",
+            )),
             _ => Ok(Kind::Define),
         },
-        LogicalPlan::Statement(PlanStatement::Execute(_)) => Ok(Kind::Query),
-        LogicalPlan::Statement(
-            PlanStatement::TransactionStart(_) | PlanStatement::TransactionEnd(_),
-        ) => Err(Error::unsupported("transactions: this server has none, every statement stands alone")),
+        LogicalPlan::Statement(PlanStatement::TransactionStart(_) | PlanStatement::TransactionEnd(_)) => Err(
+            Error::unsupported("transactions: this server has none, every statement stands alone"),
+        ),
         LogicalPlan::Statement(_) => Ok(Kind::Define),
         _ => Ok(Kind::Query),
     }
