@@ -239,3 +239,11 @@ async fn every_schema_can_be_read_back() {
     }
     assert!(all.len() > 15, "{}", all.len());
 }
+
+/// The service runs it on any thread.
+#[tokio::test]
+async fn the_listing_moves_between_threads() {
+    let context = context().await;
+    let listing = tokio::spawn(async move { data(&context, &in_public()).await });
+    assert_eq!(listing.await.unwrap().unwrap().num_rows(), 5);
+}

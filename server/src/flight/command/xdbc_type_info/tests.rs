@@ -4,6 +4,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int32Type;
 
 use arrow_flight::sql::XdbcDataType;
+use datafusion::prelude::SessionConfig;
 
 use super::*;
 use crate::flight::command::listing::tests::text;
@@ -111,7 +112,10 @@ async fn dates_and_times_have_their_verbose_code() {
 /// The type and what DataFusion makes of it: its name in CREATE TABLE and its literals.
 #[tokio::test]
 async fn names_and_literals_are_taken_by_sql() {
-    let context = SessionContext::new();
+    // Without a zone of the session, DataFusion reads TIMESTAMP WITH TIME ZONE as one without.
+    let mut config = SessionConfig::new();
+    config.options_mut().execution.time_zone = Some("+00:00".into());
+    let context = SessionContext::new_with_config(config);
     let column = async |sql: String| {
         let frame = context
             .sql(&sql)
