@@ -91,7 +91,7 @@ pub struct Subject<'a> {
 ///
 /// # Errors
 /// `Data` if the report cannot be written to standard output.
-pub async fn run<F>(
+async fn print<F>(
     subject: Subject<'_>,
     json: bool,
     try_tables: impl FnOnce(Config) -> F,

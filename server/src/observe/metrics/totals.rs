@@ -1,6 +1,6 @@
 //! What others count themselves, and hand in when somebody looks.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use prometheus::{IntCounter, IntGauge};
 
 use super::{Registrar, saturated};
 use crate::error::Result;
