@@ -171,7 +171,7 @@ impl FlightSql {
             Command::CommandGetExportedKeys(command) => exported_keys::data(&context, &command).await?,
             Command::CommandGetImportedKeys(command) => imported_keys::data(&context, &command).await?,
             Command::CommandGetCrossReference(command) => cross_reference::data(&context, &command).await?,
-            Command::CommandGetSqlInfo(command) => sql_info::data(&context, &command).await?,
+            Command::CommandGetSqlInfo(command) => sql_info::data(&context, &self.core.config, &command).await?,
             Command::CommandGetXdbcTypeInfo(command) => xdbc_type_info::data(&context, &command).await?,
             other => return Err(Error::sql(format!("ticket: {other:?} is not one that this server issued"))),
         };

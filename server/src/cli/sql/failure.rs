@@ -139,7 +139,8 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
         }
         next = cause.source();
     }
-    all.trim_start_matches("transport error: ").to_owned()
+    // Says nothing that its cause does not.
+    all.replace("transport error: ", "")
 }
 
 #[cfg(test)]

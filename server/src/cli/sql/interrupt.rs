@@ -28,6 +28,16 @@ impl Interrupt {
         Ok(Self { count })
     }
 
+    /// One that the returned function raises.
+    #[cfg(test)]
+    pub fn manual() -> (Self, impl FnOnce()) {
+        let (sender, count) = watch::channel(0);
+        (Self { count }, move || {
+            sender.send_modify(|n| *n += 1);
+            std::mem::forget(sender);
+        })
+    }
+
     /// Forgets interrupts that came before now.
     pub fn reset(&mut self) {
         self.count.mark_unchanged();

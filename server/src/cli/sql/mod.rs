@@ -5,6 +5,8 @@
 mod args;
 mod client;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod interrupt;
 mod output;
 mod position;
@@ -12,6 +14,8 @@ mod progress;
 mod run;
 mod shell;
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -75,7 +79,7 @@ async fn script(args: &SqlArgs, text: &str, name: Option<&str>) -> Outcome<()> {
     let mut sink = Sink::open(&args.destination())?;
     let mut results = 0;
     for statement in &statements {
-        if results > 0 && layout.format != Format::Json {
+        if results > 0 && layout.format != Format::Json && !split::is_update(statement.sql) {
             separate(&mut sink)?;
         }
         let outcome = run::statement(&mut client, statement.sql, &layout, &mut sink, &mut interrupt).await;

@@ -46,6 +46,8 @@ impl Progress {
         };
         if !self.drawn {
             self.drawn = true;
+            // It may have been cleared since it was last drawn, and then counts as finished.
+            self.bar.reset();
             self.bar.set_style(
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
@@ -70,7 +72,6 @@ impl Progress {
     pub fn clear(&mut self) {
         if self.drawn {
             self.bar.finish_and_clear();
-            self.bar.reset();
             self.drawn = false;
         }
     }

@@ -8,9 +8,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayData, RecordBatch, RecordBatchOptions};
 use arrow::buffer::Buffer;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::MetadataVersion;
 use arrow::ipc::writer::{IpcWriteOptions, StreamEncoder};
@@ -32,8 +32,8 @@ const ALIGNMENT_BYTES: usize = 64;
 /// IPC messages start with a marker and the length of their metadata, which Flight leaves away.
 const IPC_PREFIX_BYTES: usize = 8;
 
-/// Dictionaries grow when they are sent as values, by how much is known only afterwards: so many
-/// rows are tried at once.
+/// Dictionaries grow when they are sent as values, by how much is known only afterwards: at most
+/// so many rows are tried at once.
 const DICTIONARY_ROWS_MAX: usize = 8192;
 
 /// Turns the batches of one result into messages.
@@ -96,13 +96,8 @@ impl FrameEncoder {
     pub(super) fn split(&self, batch: RecordBatch) -> Result<RowRanges> {
         self.check_schema(&batch)?;
         let rows = batch.num_rows();
-        let rows_max = if self.has_dictionary {
-            DICTIONARY_ROWS_MAX
-        } else {
-            rows.max(1)
-        };
         let mut left = Vec::new();
-        push_ranges(&mut left, 0..rows, rows.div_ceil(rows_max));
+        push_ranges(&mut left, 0..rows, rows.div_ceil(self.rows_at_once(&batch)));
         Ok(RowRanges { batch, left })
     }
 
@@ -110,6 +105,11 @@ impl FrameEncoder {
         while let Some(range) = rows.left.pop() {
             let frame = match self.frame(&rows.batch.slice(range.start, range.len())) {
                 Ok(frame) => frame,
+                // The values of a dictionary, once repeated, may be more than one array can hold.
+                Err(_) if self.has_dictionary && range.len() > 1 => {
+                    push_ranges(&mut rows.left, range, 2);
+                    continue;
+                }
                 Err(error) => return Some(Err(error)),
             };
             if frame.message_bytes() > self.message_bytes_max && range.len() > 1 {
@@ -126,6 +126,21 @@ impl FrameEncoder {
             return Some(Ok(frame));
         }
         None
+    }
+
+    /// How many rows are tried in one message. Where arrays are sent as they are, trying costs
+    /// nothing; repeating the values of a dictionary does.
+    fn rows_at_once(&self, batch: &RecordBatch) -> usize {
+        if !self.has_dictionary {
+            return batch.num_rows().max(1);
+        }
+        let value_bytes: usize = batch
+            .columns()
+            .iter()
+            .map(|column| dictionary_value_bytes(&column.to_data()))
+            .sum();
+        let rows = self.message_bytes_max.saturating_mul(4).checked_div(value_bytes);
+        rows.unwrap_or(DICTIONARY_ROWS_MAX).clamp(1, DICTIONARY_ROWS_MAX)
     }
 
     /// Into how many parts of equal rows a range is cut whose message came out too long.
@@ -204,6 +219,20 @@ pub fn encoded_bytes(batch: &RecordBatch, rows: Range<usize>) -> Result<usize> {
     Ok(encoder
         .frame(&batch.slice(rows.start, rows.len()))?
         .message_bytes())
+}
+
+/// Bytes of a value of the dictionaries in `array`, on average over the values.
+fn dictionary_value_bytes(array: &ArrayData) -> usize {
+    match array.data_type() {
+        DataType::Dictionary(_, _) => {
+            let values = &array.child_data()[0];
+            let values_bytes = values
+                .get_slice_memory_size()
+                .unwrap_or(values.get_buffer_memory_size());
+            values_bytes.checked_div(values.len()).unwrap_or(0)
+        }
+        _ => array.child_data().iter().map(dictionary_value_bytes).sum(),
+    }
 }
 
 /// Cuts `range` into `parts` ranges that differ by a row at most, and pushes the last one first.

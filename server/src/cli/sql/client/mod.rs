@@ -219,6 +219,12 @@ impl Client {
         .await;
     }
 
+    /// As if the connection had TLS.
+    #[cfg(test)]
+    pub fn pretend_tls(&mut self) {
+        self.options.target.tls = true;
+    }
+
     /// A status as a failure, with what to try.
     fn explain(&self, status: &tonic::Status) -> Failure {
         let mut failure = Failure::from_status(status);

@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 biased;
                 () = interrupt.next() => Err(Failure::interrupted()),
-                connected = connect(options) => connected.map(|(client, name)| (client, name)),
+                connected = connect(options) => connected,
             }
             .map(|(client, name)| (client, interrupt, name))
         })?;
@@ -102,8 +102,7 @@ impl<'a> Session<'a> {
         let explain = |failure| with_excerpt(failure, sql, origin);
         match self.attempt(sql) {
             Err(failure) if failure.kind == FailureKind::Connection => {
-                note(&failure.message);
-                self.reconnect()?;
+                self.reconnect(&failure)?;
                 if split::is_update(sql) {
                     return Err(Failure::query(
                         "the statement may or may not have run: look before repeating it",
@@ -151,7 +150,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn reconnect(&mut self) -> Outcome<()> {
+    fn reconnect(&mut self, lost: &Failure) -> Outcome<()> {
+        note(&format!("{}; connecting again", lost.message));
         self.interrupt.reset();
         let Self {
             runtime,
@@ -225,8 +225,7 @@ impl<'a> Session<'a> {
     fn list(&mut self, command: &Command) -> Outcome<()> {
         let found = match self.runtime.block_on(describe::list(&mut self.client, command)) {
             Err(failure) if failure.kind == FailureKind::Connection => {
-                note(&failure.message);
-                self.reconnect()?;
+                self.reconnect(&failure)?;
                 self.runtime.block_on(describe::list(&mut self.client, command))?
             }
             other => other?,

@@ -1,11 +1,18 @@
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StringViewArray};
+use arrow::array::{
+    Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, StringViewArray,
+};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_flight::FlightDescriptor;
+use futures::stream;
+use http_body::Body;
+use tonic::Status;
 
-use super::super::{FrameEncoder, encoded_bytes, wire_schema};
+use super::super::{FrameBody, FrameEncoder, encoded_bytes, frame_stream, wire_schema};
 use super::arrays::{Random, all_types, random_array};
 use super::{batch_of, decode, encode, flight_data, words};
 use crate::error::Kind;
@@ -131,6 +138,41 @@ fn the_schema_says_what_is_sent() {
     assert!(!wire.field(0).is_nullable());
     let received = decode(encode(&RecordBatch::new_empty(Arc::new(schema)), 1000));
     assert_eq!(received[0].schema(), wire);
+}
+
+/// 6,000 rows of one 500 kB value are 3 GB, more than a `StringArray` can hold.
+#[test]
+fn a_dictionary_too_large_to_repeat_is_sent_in_parts() {
+    let values: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(500_000)]));
+    let keys = Int32Array::from(vec![0; 6000]);
+    let column: ArrayRef = Arc::new(DictionaryArray::new(keys, values));
+    let batch = batch_of(vec![column], 6000);
+    let mut encoder = FrameEncoder::try_new(batch.schema_ref(), 2_000_000).unwrap();
+    let frames = encoder.encode(batch).unwrap().take(2).map(Result::unwrap);
+    for frame in frames {
+        assert!(
+            frame.rows() > 0 && frame.message_bytes() <= 2_000_000,
+            "{} rows",
+            frame.rows()
+        );
+    }
+}
+
+#[test]
+fn a_body_ends_with_its_trailers() {
+    let batch = batch_of(vec![numbers(3)], 3);
+    let encoder = FrameEncoder::try_new(batch.schema_ref(), 1000).unwrap();
+    let mut body = FrameBody::new(frame_stream(
+        encoder,
+        stream::iter([Ok(batch), Err(Status::aborted("x"))]),
+    ));
+    let mut next = || futures::executor::block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
+    assert!(next().unwrap().unwrap().is_data(), "schema");
+    assert!(next().unwrap().unwrap().is_data(), "batch");
+    let trailers = next().unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["grpc-status"], "10");
+    assert!(next().is_none());
+    assert!(body.is_end_stream());
 }
 
 #[test]

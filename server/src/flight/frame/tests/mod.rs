@@ -1,5 +1,7 @@
 //! What is sent is what arrow-flight's own decoder reads back, for every type, slice and null pattern.
 
+#![allow(clippy::unwrap_used)]
+
 mod arrays;
 mod messages;
 mod roundtrip;

@@ -69,6 +69,7 @@ fn every_slice_comes_back_equal() {
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn random_batches_come_back_equal() {
     let seed = seed();
     println!("seed {seed}");
