@@ -94,11 +94,7 @@ pub struct Subject<'a> {
 ///
 /// # Errors
 /// `Data` if the report cannot be written to standard output.
-pub async fn print<F>(
-    subject: Subject<'_>,
-    json: bool,
-    try_tables: impl FnOnce(Config) -> F,
-) -> Result<ExitCode>
+async fn print<F>(subject: Subject<'_>, json: bool, try_tables: impl FnOnce(Config) -> F) -> Result<ExitCode>
 where
     F: Future<Output = Result<Vec<(String, Result<String>)>>>,
 {
