@@ -3,7 +3,8 @@
 //! The modules stand in the order in which a query meets them.
 
 pub mod catalog;
+pub mod cli;
 pub mod config;
+pub mod core;
 pub mod error;
-pub mod error_datafusion;
-pub mod security;
+pub mod flight;

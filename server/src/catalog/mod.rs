@@ -227,6 +227,11 @@ impl Catalog {
         Ok(format!("{WRITE_URL}/{}{slash}", url_path(&location.path)))
     }
 
+    /// The names of all served tables.
+    pub fn table_names(&self) -> Vec<String> {
+        self.served.keys().cloned().collect()
+    }
+
     /// Requests and bytes of every store used so far.
     pub fn store_counts(&self) -> Vec<StoreCounts> {
         let counts = |store: Arc<stores::Store>| store.counters.now(location::readable(&store.mount));

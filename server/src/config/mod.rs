@@ -5,6 +5,7 @@
 
 pub mod option;
 pub mod sections;
+pub mod session;
 pub mod tables;
 pub mod value;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use option::{Definition, Scope};
+use option::Definition;
 use sections::{DataOptions, EngineOptions, LimitOptions, SecurityOptions, ServerOptions};
 use tables::{StoreEntry, TableEntry, UserEntry};
 
@@ -131,7 +132,7 @@ impl Config {
                     nearest(&key, known)
                 )));
             };
-            let text = (definition.text_of)(&value).ok_or_else(|| refused(definition, &value.to_string()))?;
+            let text = (definition.text_of)(&value).ok_or_else(|| definition.refusal(&value.to_string()))?;
             self.set(&key, &text)?;
         }
         Ok(())
@@ -152,21 +153,8 @@ impl Config {
             .or_else(|| self.engine.set(name, text));
         match accepted {
             Some(true) => Ok(()),
-            Some(false) => Err(definition(name).map_or_else(|error| error, |known| refused(&known, text))),
+            Some(false) => Err(definition(name).map_or_else(|error| error, |known| known.refusal(text))),
             None => Err(unknown(name)),
-        }
-    }
-
-    /// Sets one option of a session from text: only those of [`Scope::Session`].
-    ///
-    /// # Errors
-    /// `Sql` as [`Config::set`], and if the option is the operator's.
-    pub fn set_in_session(&mut self, name: &str, text: &str) -> Result<()> {
-        match definition(name)?.scope {
-            Scope::Session => self.set(name, text),
-            Scope::Server => Err(Error::sql(format!(
-                "option {name}: set by the server's configuration, not by a session"
-            ))),
         }
     }
 
@@ -201,13 +189,6 @@ fn unknown(name: &str) -> Error {
     Error::sql(format!(
         "unknown option {name}{}",
         nearest(name, known.iter().map(|definition| definition.name))
-    ))
-}
-
-fn refused(definition: &Definition, found: &str) -> Error {
-    Error::sql(format!(
-        "option {}: found {found:?}, expected {}",
-        definition.name, definition.takes
     ))
 }
 

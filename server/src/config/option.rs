@@ -3,6 +3,8 @@
 //! [`options!`] turns a list of definitions into a struct of typed values and a table of
 //! [`Definition`]s; the file, the environment, flags, `SET` and `SHOW` all go through that table.
 
+use crate::error::Error;
+
 /// Who can set an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -32,6 +34,14 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// The error for a value that is not one of it.
+    pub fn refusal(&self, found: &str) -> Error {
+        Error::sql(format!(
+            "option {}: found {found:?}, expected {}",
+            self.name, self.takes
+        ))
+    }
+
     /// The environment variable that sets it.
     pub fn variable(&self) -> String {
         format!("WARPFLIGHT_{}", self.name.to_ascii_uppercase())

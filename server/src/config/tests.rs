@@ -103,20 +103,33 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
 }
 
 #[test]
-fn a_session_sets_its_own_options_only() {
-    let mut config = Config::default();
-    config.set_in_session("device", "cpu").unwrap();
-    assert_eq!(config.show("device").unwrap(), "cpu");
-    let refused = config.set_in_session("listen", "0.0.0.0:1").unwrap_err();
-    assert_eq!(
-        refused.message(),
-        "option listen: set by the server's configuration, not by a session"
-    );
-    assert!(
-        config
-            .set_in_session("devise", "cpu")
-            .unwrap_err()
-            .message()
-            .contains("did you mean device?")
-    );
+fn profiles_can_be_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config");
+    let mut profiles = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let applied = Config::default().apply_toml(&text);
+        applied.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        profiles += 1;
+    }
+    assert!(profiles >= 2);
+}
+
+/// What the image and the compose file set must be options.
+#[test]
+fn images_set_options_that_exist() {
+    let known: Vec<String> = definitions().iter().map(Definition::variable).collect();
+    let mut found = 0;
+    for file in ["Dockerfile", "compose.yaml"] {
+        let path = format!("{}/../docker/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        for word in text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')) {
+            if word.starts_with("WARPFLIGHT_") {
+                assert!(known.iter().any(|variable| variable == word), "{file}: {word}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 7, "{found}");
 }

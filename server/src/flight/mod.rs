@@ -1,0 +1,3 @@
+//! The Flight SQL face.
+
+pub mod command;
