@@ -1,1 +1,4 @@
 //! Tests of the whole server: what they share.
+
+pub mod python;
+pub mod slt;

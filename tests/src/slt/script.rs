@@ -1,0 +1,129 @@
+//! One file of statements on one engine.
+//!
+//! In: a file and a way to connect. Out: what ran and what failed, every failure rather than the first; or the
+//! file itself, rewritten with the engine's results. Knows no particular engine.
+
+use std::fs;
+use std::path::Path;
+
+use sqllogictest::{
+    AsyncDB, ExpectedError, MakeConnection, Normalizer, QueryExpect, Record, Runner, StatementExpect, parse_file,
+    strict_column_validator, update_record_with_output,
+};
+
+use super::Result;
+use super::column::ColumnKind;
+
+/// Between the columns of a row: a string never holds two spaces side by side (see `format`).
+const COLUMN_SEPARATOR: &str = "  ";
+
+/// What running a file gave.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Statements and queries that ran; those that the file skips for this engine are not counted.
+    pub statement_count: usize,
+    /// Of these, queries that read one of the tables.
+    pub table_query_count: usize,
+    /// A description of each failure.
+    pub failures: Vec<String>,
+}
+
+/// How strictly an engine is held to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The engine that the file describes: values, kinds of columns and error messages must agree.
+    UnderTest,
+    /// A second opinion: values must agree, and errors must be errors, in whatever words.
+    Reference,
+}
+
+/// Runs every record of `file`; `tables` are the names that make a query one that reads a table.
+pub async fn run_file<D, M>(file: &Path, connect: M, role: Role, tables: &[String]) -> Result<Outcome>
+where
+    D: AsyncDB<ColumnType = ColumnKind>,
+    M: MakeConnection<Conn = D>,
+{
+    let mut runner = new_runner(connect);
+    if role == Role::UnderTest {
+        runner.with_column_validator(strict_column_validator);
+    }
+    let mut outcome = Outcome::default();
+    for mut record in parse_file::<ColumnKind>(file)? {
+        if matches!(record, Record::Halt { .. }) {
+            break;
+        }
+        if role == Role::Reference {
+            accept_any_error_message(&mut record);
+        }
+        let reads_table = matches!(&record, Record::Query { sql, .. } if mentions_any(sql, tables));
+        let is_statement = matches!(record, Record::Statement { .. } | Record::Query { .. });
+        match runner.run_async(record).await {
+            Ok(sqllogictest::RecordOutput::Nothing) => {}
+            result => {
+                outcome.statement_count += usize::from(is_statement);
+                outcome.table_query_count += usize::from(reads_table);
+                outcome.failures.extend(result.err().map(|error| error.to_string()));
+            }
+        }
+    }
+    runner.shutdown_async().await;
+    Ok(outcome)
+}
+
+/// Rewrites `file` with the results that the engine gives; conditions and comments stay as they are.
+pub async fn accept_results<D, M>(file: &Path, connect: M) -> Result<()>
+where
+    D: AsyncDB<ColumnType = ColumnKind>,
+    M: MakeConnection<Conn = D>,
+{
+    let mut runner = new_runner(connect);
+    let mut lines = Vec::new();
+    for record in parse_file::<ColumnKind>(file)? {
+        let output = runner.apply_record(record.clone()).await;
+        let updated = update_record_with_output(
+            &record,
+            &output,
+            COLUMN_SEPARATOR,
+            validate,
+            keep,
+            strict_column_validator,
+        );
+        lines.push(updated.unwrap_or(record).to_string());
+    }
+    runner.shutdown_async().await;
+    fs::write(file, lines.join("\n").trim_end().to_owned() + "\n")?;
+    Ok(())
+}
+
+fn new_runner<D, M>(connect: M) -> Runner<D, M>
+where
+    D: AsyncDB<ColumnType = ColumnKind>,
+    M: MakeConnection<Conn = D>,
+{
+    let mut runner = Runner::new(connect);
+    runner.with_normalizer(keep);
+    runner.with_validator(validate);
+    runner
+}
+
+/// Values are compared as they stand.
+#[allow(clippy::ptr_arg, reason = "the signature is sqllogictest's")]
+fn keep(value: &String) -> String {
+    value.clone()
+}
+
+fn validate(_: Normalizer, actual: &[Vec<String>], expected: &[String]) -> bool {
+    actual.iter().map(|row| row.join(COLUMN_SEPARATOR)).eq(expected.iter().cloned())
+}
+
+fn accept_any_error_message(record: &mut Record<ColumnKind>) {
+    match record {
+        Record::Statement { expected: StatementExpect::Error(message), .. }
+        | Record::Query { expected: QueryExpect::Error(message), .. } => *message = ExpectedError::Empty,
+        _ => {}
+    }
+}
+
+fn mentions_any(sql: &str, tables: &[String]) -> bool {
+    sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| tables.iter().any(|table| table == word))
+}
