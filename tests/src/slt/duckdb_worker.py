@@ -6,10 +6,13 @@ Answer: {"error": TEXT}, or {"arrow_bytes": B} followed by B bytes of an Arrow I
 
 import json
 import sys
+import warnings
 
 import duckdb
 import pyarrow as pa
 
+# DuckDB advises another call for results of which a copy would hurt.
+warnings.simplefilter("ignore")
 connections = {}
 answers = sys.stdout.buffer
 

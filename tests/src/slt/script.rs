@@ -91,6 +91,50 @@ where
         lines.push(updated.unwrap_or(record).to_string());
     }
     runner.shutdown_async().await;
+    write_lines(file, &lines)
+}
+
+/// What `split_disagreements` writes where somebody has to say why the engines differ.
+pub const UNEXPLAINED: &str = "# differs: unexplained";
+
+/// Rewrites `file` so that each statement on which the reference engine disagrees stands there twice: as it was,
+/// skipped for that engine, and for it alone with its own answer. A person then replaces [`UNEXPLAINED`] by the reason.
+pub async fn split_disagreements<D, M>(file: &Path, engine: &str, connect: M) -> Result<()>
+where
+    D: AsyncDB<ColumnType = ColumnKind>,
+    M: MakeConnection<Conn = D>,
+{
+    let mut runner = new_runner(connect);
+    let mut lines = Vec::new();
+    for record in parse_file::<ColumnKind>(file)? {
+        let mut lenient = record.clone();
+        accept_any_error_message(&mut lenient);
+        let output = runner.apply_record(lenient.clone()).await;
+        let theirs =
+            update_record_with_output(&lenient, &output, COLUMN_SEPARATOR, validate, keep, |_, _| true);
+        let Some(mut theirs) = theirs.filter(|theirs| theirs.to_string() != lenient.to_string()) else {
+            lines.push(record.to_string());
+            continue;
+        };
+        accept_any_error_message(&mut theirs);
+        if has_conditions(&record) {
+            lines.push(theirs.to_string());
+        } else {
+            lines.push(format!("{UNEXPLAINED}\nskipif {engine}\n{record}\n\nonlyif {engine}\n{theirs}"));
+        }
+    }
+    runner.shutdown_async().await;
+    write_lines(file, &lines)
+}
+
+fn has_conditions(record: &Record<ColumnKind>) -> bool {
+    match record {
+        Record::Statement { conditions, .. } | Record::Query { conditions, .. } => !conditions.is_empty(),
+        _ => false,
+    }
+}
+
+fn write_lines(file: &Path, lines: &[String]) -> Result<()> {
     fs::write(file, lines.join("\n").trim_end().to_owned() + "\n")?;
     Ok(())
 }
