@@ -114,7 +114,8 @@ impl AsyncDB for DuckDb {
         let reader = StreamReader::try_new(Cursor::new(body), None)?;
         let schema = reader.schema();
         let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
-        Ok(DBOutput::Rows { types: column_kinds(&schema), rows: format_rows(&batches).map_err(EngineError::from_display)? })
+        let rows = format_rows(&batches).map_err(EngineError::from_display)?;
+        Ok(super::as_output(sql, column_kinds(&schema), rows))
     }
 
     async fn shutdown(&mut self) {}

@@ -11,7 +11,7 @@ use sqllogictest::{AsyncDB, DBOutput};
 
 use super::column::{ColumnKind, column_kinds};
 use super::format::format_rows;
-use super::{EngineError, is_query};
+use super::EngineError;
 
 /// One session.
 pub struct InProcess {
@@ -44,11 +44,7 @@ impl AsyncDB for InProcess {
         let schema = frame.schema().as_arrow().clone();
         let batches = frame.collect().await.map_err(EngineError::from_display)?;
         let rows = format_rows(&batches).map_err(EngineError::from_display)?;
-        if is_query(sql) {
-            return Ok(DBOutput::Rows { types: column_kinds(&schema), rows });
-        }
-        let count = rows.first().and_then(|row| row.first()).and_then(|count| count.parse().ok());
-        Ok(DBOutput::StatementComplete(count.unwrap_or(0)))
+        Ok(super::as_output(sql, column_kinds(&schema), rows))
     }
 
     async fn shutdown(&mut self) {}

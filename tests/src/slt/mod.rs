@@ -14,6 +14,10 @@ mod tpch;
 
 use std::fmt;
 
+use sqllogictest::DBOutput;
+
+use self::column::ColumnKind;
+
 /// The outcome of anything here that is not an engine's answer.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -66,4 +70,13 @@ fn is_query(sql: &str) -> bool {
     let first_word = first_word.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     const QUERIES: &[&str] = &["select", "with", "values", "show", "explain", "describe", "desc", "table", "from"];
     QUERIES.contains(&first_word.to_lowercase().as_str())
+}
+
+/// What an engine gave that answers every statement with rows: a count stands in the first of them.
+fn as_output(sql: &str, types: Vec<ColumnKind>, rows: Vec<Vec<String>>) -> DBOutput<ColumnKind> {
+    if is_query(sql) {
+        return DBOutput::Rows { types, rows };
+    }
+    let count = rows.first().and_then(|row| row.first()).and_then(|count| count.parse().ok());
+    DBOutput::StatementComplete(count.unwrap_or(0))
 }

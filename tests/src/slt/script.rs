@@ -88,7 +88,9 @@ where
             keep,
             strict_column_validator,
         );
-        lines.push(updated.unwrap_or(record).to_string());
+        let mut updated = updated.unwrap_or(record);
+        shorten_error_message(&mut updated);
+        lines.push(updated.to_string());
     }
     runner.shutdown_async().await;
     write_lines(file, &lines)
@@ -98,7 +100,8 @@ where
 pub const UNEXPLAINED: &str = "# differs: unexplained";
 
 /// Rewrites `file` so that each statement on which the reference engine disagrees stands there twice: as it was,
-/// skipped for that engine, and for it alone with its own answer. A person then replaces [`UNEXPLAINED`] by the reason.
+/// skipped for that engine, and for it alone with its own answer. A comment above the statement is taken for the reason; where
+/// there is none, a person has to replace [`UNEXPLAINED`].
 pub async fn split_disagreements<D, M>(file: &Path, engine: &str, connect: M) -> Result<()>
 where
     D: AsyncDB<ColumnType = ColumnKind>,
@@ -120,7 +123,9 @@ where
         if has_conditions(&record) {
             lines.push(theirs.to_string());
         } else {
-            lines.push(format!("{UNEXPLAINED}\nskipif {engine}\n{record}\n\nonlyif {engine}\n{theirs}"));
+            let explained = lines.last().is_some_and(|line| line.starts_with('#'));
+            let comment = if explained { String::new() } else { format!("{UNEXPLAINED}\n") };
+            lines.push(format!("{comment}skipif {engine}\n{record}\n\nonlyif {engine}\n{theirs}"));
         }
     }
     runner.shutdown_async().await;
@@ -134,8 +139,13 @@ fn has_conditions(record: &Record<ColumnKind>) -> bool {
     }
 }
 
+/// Writes the records with one empty line between them, wherever they came from.
 fn write_lines(file: &Path, lines: &[String]) -> Result<()> {
-    fs::write(file, lines.join("\n").trim_end().to_owned() + "\n")?;
+    let mut text = lines.join("\n").trim_end().to_owned() + "\n";
+    while text.contains("\n\n\n") {
+        text = text.replace("\n\n\n", "\n\n");
+    }
+    fs::write(file, text)?;
     Ok(())
 }
 
@@ -158,6 +168,18 @@ fn keep(value: &String) -> String {
 
 fn validate(_: Normalizer, actual: &[Vec<String>], expected: &[String]) -> bool {
     actual.iter().map(|row| row.join(COLUMN_SEPARATOR)).eq(expected.iter().cloned())
+}
+
+/// Of a message of several lines, its first one: the form with several does not stand between other records.
+fn shorten_error_message(record: &mut Record<ColumnKind>) {
+    let (Record::Statement { expected: StatementExpect::Error(message), .. }
+    | Record::Query { expected: QueryExpect::Error(message), .. }) = record
+    else {
+        return;
+    };
+    if let ExpectedError::Multiline(text) = message {
+        *message = ExpectedError::from_actual_error(None, text.lines().next().unwrap_or_default());
+    }
 }
 
 fn accept_any_error_message(record: &mut Record<ColumnKind>) {
