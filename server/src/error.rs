@@ -87,6 +87,15 @@ impl Error {
         &self.message
     }
 
+    /// An error of the same kind with another message.
+    #[must_use]
+    pub fn reworded(self, message: impl Into<String>) -> Self {
+        Self {
+            kind: self.kind,
+            message: message.into(),
+        }
+    }
+
     /// The same error, its message prefixed by what was being done.
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display) -> Self {

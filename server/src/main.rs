@@ -1,3 +1,9 @@
 //! The `warpflight` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    warpflight::cli::run(warpflight::cli::Cli::parse())
+}

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use warpflight_tests::python::target_dir;
+use warpflight_tests::server::Options;
 use warpflight_tests::slt::data::ensure_tables;
 use warpflight_tests::slt::duckdb::DuckDbProcess;
-use warpflight_tests::slt::in_process::InProcess;
+use warpflight_tests::slt::flight::FlightDb;
 use warpflight_tests::slt::script::{Role, UNEXPLAINED, accept_results, run_file, split_disagreements};
 use warpflight_tests::slt::Result;
 
@@ -27,8 +27,10 @@ async fn main() -> Result<ExitCode> {
     if std::env::args().any(|word| word == "--list") || files.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let data = ensure_tables(&target_dir())?;
+    let data = ensure_tables();
     let tables = table_names(&data)?;
+    let server = Options::new().data(&data).start();
+    let url = format!("http://{}", server.address());
     let duckdb = DuckDbProcess::start(&data)?;
     let bless = std::env::var_os("WARPFLIGHT_SLT_BLESS").is_some_and(|value| value == "1");
 
@@ -37,10 +39,10 @@ async fn main() -> Result<ExitCode> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let started = Instant::now();
         if bless {
-            accept_results(file, || InProcess::connect(&data)).await?;
+            accept_results(file, || FlightDb::connect(&url)).await?;
             split_disagreements(file, "duckdb", || async { duckdb.connect() }).await?;
         }
-        let ours = run_file(file, || InProcess::connect(&data), Role::UnderTest, &tables).await?;
+        let ours = run_file(file, || FlightDb::connect(&url), Role::UnderTest, &tables).await?;
         let theirs = run_file(file, || async { duckdb.connect() }, Role::Reference, &tables).await?;
         println!(
             "{name:<32} {:>4} statements, {:>4} read a table, {:>4} checked on DuckDB, {:.1} s",

@@ -3,7 +3,7 @@
 //! In: the rows under `tests/sql/data` (one JSON list a row), formulas for the larger tables, and the TPC-H
 //! generator. Out: one Parquet file a table in a folder; a file's stem is its table's name. Knows no engine.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
 use super::Result;
+use crate::target::made_once;
 
 /// Changes whenever a table changes, so that an older folder is never taken for a current one.
 const DATA_VERSION: &str = "1";
@@ -24,25 +25,22 @@ const DATA_VERSION: &str = "1";
 /// Rows a row group of this module's own tables: small, so that the larger ones have several.
 const ROW_GROUP_ROWS: usize = 512;
 
-/// The folder with every table, written under `target_dir` if it is not there yet.
-pub fn ensure_tables(target_dir: &Path) -> Result<PathBuf> {
-    let folder = target_dir.join(format!("sql-test-data-v{DATA_VERSION}"));
-    if folder.exists() {
-        return Ok(folder);
-    }
-    // Written beside its place and renamed, so that a test process never sees half of it.
-    let unfinished = target_dir.join(format!("sql-test-data-{}.tmp", std::process::id()));
-    fs::create_dir_all(&unfinished)?;
-    write_listed_tables(&unfinished)?;
-    write_table(&unfinished, "sales", &sales()?, ROW_GROUP_ROWS)?;
-    write_table(&unfinished, "skewed", &skewed()?, ROW_GROUP_ROWS)?;
-    write_table(&unfinished, "points", &points()?, ROW_GROUP_ROWS)?;
-    super::tpch::write_tables(&unfinished)?;
-    match fs::rename(&unfinished, &folder) {
-        Err(_) if folder.exists() => fs::remove_dir_all(&unfinished)?,
-        renamed => renamed?,
-    }
-    Ok(folder)
+/// The folder with every table, written under the target folder if it is not there yet.
+///
+/// # Panics
+/// If the tables cannot be written.
+pub fn ensure_tables() -> PathBuf {
+    made_once(&format!("sql-test-data-v{DATA_VERSION}"), |folder| {
+        write_tables(folder).expect("the tables can be written");
+    })
+}
+
+fn write_tables(folder: &Path) -> Result<()> {
+    write_listed_tables(folder)?;
+    write_table(folder, "sales", &sales()?, ROW_GROUP_ROWS)?;
+    write_table(folder, "skewed", &skewed()?, ROW_GROUP_ROWS)?;
+    write_table(folder, "points", &points()?, ROW_GROUP_ROWS)?;
+    super::tpch::write_tables(folder)
 }
 
 /// Writes `batch` as `folder/name.parquet`, `row_group_rows` rows a row group.

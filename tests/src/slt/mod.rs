@@ -8,7 +8,6 @@ pub mod data;
 pub mod duckdb;
 pub mod flight;
 pub mod format;
-pub mod in_process;
 pub mod script;
 mod tpch;
 

@@ -1,0 +1,107 @@
+//! A table of files as one statement sees it.
+//!
+//! In: an opened table. Out: DataFusion's scan of it. A statement that is planned long before it
+//! runs, such as a prepared one, reads the files that there are when it runs.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{ScanArgs, ScanResult, Session, TableProvider};
+use datafusion::common::Constraints;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::table::{FileTable, Opened};
+use crate::error::Error;
+
+/// An opened table.
+#[derive(Debug)]
+pub struct OpenTable {
+    table: Arc<FileTable>,
+    opened: Arc<Opened>,
+}
+
+impl OpenTable {
+    /// A table as it was opened.
+    pub fn new(table: Arc<FileTable>, opened: Arc<Opened>) -> Self {
+        Self { table, opened }
+    }
+
+    async fn present(&self, session: &dyn Session) -> DataFusionResult<Arc<Opened>> {
+        if !self.opened.is_old() {
+            return Ok(Arc::clone(&self.opened));
+        }
+        let now = self.table.open(session).await?;
+        if now.provider.schema() == self.opened.provider.schema() {
+            return Ok(now);
+        }
+        Err(Error::data(format!(
+            "table {}: its columns changed after the statement was prepared, prepare it again",
+            self.table.specification.name
+        ))
+        .into())
+    }
+}
+
+#[async_trait]
+impl TableProvider for OpenTable {
+    fn schema(&self) -> SchemaRef {
+        self.opened.provider.schema()
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        self.opened.provider.constraints()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.opened.provider.get_table_definition()
+    }
+
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        None
+    }
+
+    fn get_column_default(&self, column: &str) -> Option<&Expr> {
+        self.opened.provider.get_column_default(column)
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.present(session)
+            .await?
+            .provider
+            .scan(session, projection, filters, limit)
+            .await
+    }
+
+    async fn scan_with_args<'a>(
+        &self,
+        session: &dyn Session,
+        args: ScanArgs<'a>,
+    ) -> DataFusionResult<ScanResult> {
+        self.present(session)
+            .await?
+            .provider
+            .scan_with_args(session, args)
+            .await
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        self.opened.provider.supports_filters_pushdown(filters)
+    }
+}

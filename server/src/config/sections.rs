@@ -1,0 +1,136 @@
+//! Every option of the server: the one place where an option is defined.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration as StdDuration;
+
+use super::option::options;
+use super::value::{Bytes, Duration, choice};
+
+const fn seconds(count: u64) -> Duration {
+    Duration(StdDuration::from_secs(count))
+}
+
+choice! {
+    /// How log lines are written.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// Where operators run.
+    DeviceChoice {
+        /// A GPU if one can be used, else the CPU.
+        Auto = "auto",
+        /// DataFusion's operators on the CPU.
+        Cpu = "cpu",
+    }
+}
+
+options! {
+    /// Addresses, connections and logs.
+    section "server" ServerOptions {
+        /// Address and port of the Flight SQL endpoint.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 32010)), Server;
+        /// Address and port of the HTTP endpoint: /metrics, /health, /ready and a status page.
+        http_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 32011)), Server;
+        /// Whether the HTTP endpoint is served at all.
+        http: bool = true, Server;
+        /// What is logged: off, error, warn, info, debug, trace, or a filter like info,warpflight::query=debug.
+        log: String = "info".into(), Server;
+        /// How log lines are written: text for people, or json, one object a line.
+        log_format: LogFormat = LogFormat::Text, Server;
+        /// How long a shutdown waits for running queries before it cancels them.
+        drain_timeout: Duration = seconds(30), Server;
+        /// How often an idle connection is probed; one that does not answer within as long again is closed.
+        keepalive: Duration = seconds(30), Server;
+        /// Connections at once; more are closed as soon as they are made. 0 is no limit.
+        connections_max: usize = 1024, Server;
+    }
+}
+
+options! {
+    /// TLS, authentication and rights. Users are [[user]] tables.
+    section "security" SecurityOptions {
+        /// PEM file with the server's certificate chain. With tls_key, the endpoint speaks TLS only.
+        tls_cert: Option<PathBuf> = None, Server;
+        /// PEM file with the private key of tls_cert.
+        tls_key: Option<PathBuf> = None, Server;
+        /// PEM file with the authorities whose client certificates are required (mutual TLS).
+        tls_client_ca: Option<PathBuf> = None, Server;
+        /// How long a bearer token is valid after its last use. Statements that run go on.
+        token_lifetime: Duration = seconds(8 * 3600), Server;
+        /// Allows listening on other addresses than loopback without TLS and authentication.
+        insecure_listen: bool = false, Server;
+    }
+}
+
+options! {
+    /// What one query, one session and the whole server may use.
+    section "limits" LimitOptions {
+        /// Queries that run at once; more wait in a queue. 0 is as many as there are CPU cores, at least 4.
+        concurrent_queries_max: usize = 0, Server;
+        /// Queries that wait at once; more are refused.
+        queue_length_max: usize = 256, Server;
+        /// How long a query waits for its turn before it is refused.
+        queue_timeout: Duration = seconds(60), Server;
+        /// How long a query may run, from its start to its last batch. 0 is no limit.
+        query_timeout: Duration = seconds(0), Session;
+        /// Memory for the operators of all queries together. 0 is 60 % of the machine's (or the container's).
+        memory_limit: Bytes = Bytes(0), Server;
+        /// Directory for what operators spill. Empty is the system's temporary directory.
+        spill_directory: Option<PathBuf> = None, Server;
+        /// Bytes that all queries together may spill.
+        spill_limit: Bytes = Bytes(100 << 30), Server;
+        /// Result bytes of one query that wait for its reader; beyond that the query waits.
+        result_buffer_size: Bytes = Bytes(16 << 20), Server;
+        /// The largest Flight message that is sent. Many clients refuse more than 4 MiB.
+        message_size_max: Bytes = Bytes(2 << 20), Server;
+        /// Result bytes that one query may send in all. 0 is no limit.
+        result_size_max: Bytes = Bytes(0), Session;
+        /// How long a session may be idle before it is closed, with its tables and prepared statements.
+        session_timeout: Duration = seconds(3600), Server;
+        /// Sessions at once.
+        sessions_max: usize = 4096, Server;
+        /// Prepared statements and open results that one session may hold.
+        handles_max: usize = 1024, Server;
+        /// Bytes of rows that the in-memory tables of one session may hold.
+        session_table_memory: Bytes = Bytes(1 << 30), Server;
+    }
+}
+
+options! {
+    /// Tables and the places that they come from. Tables are [[table]], credentials [[store]] tables.
+    section "data" DataOptions {
+        /// Folders, files or URLs served as tables: a file or a folder in it becomes a table of its name.
+        data: Vec<String> = Vec::new(), Server;
+        /// Folders and URLs below which users may name paths in FROM and CREATE EXTERNAL TABLE.
+        data_roots: Vec<String> = Vec::new(), Server;
+        /// Folders and URLs below which users may write with COPY TO.
+        write_roots: Vec<String> = Vec::new(), Server;
+        /// Memory for Parquet footers and page indexes, which are kept per version of an object. 0 keeps none.
+        footer_cache_size: Bytes = Bytes(256 << 20), Server;
+        /// How long a request to an object store may take before it is tried again.
+        store_timeout: Duration = seconds(30), Server;
+        /// How often a failed request to an object store is tried again.
+        store_retries: usize = 5, Server;
+    }
+}
+
+options! {
+    /// How queries are run.
+    section "engine" EngineOptions {
+        /// Where operators run.
+        device: DeviceChoice = DeviceChoice::Auto, Session;
+        /// Threads that run queries on the CPU. 0 is one a core.
+        cpu_threads: usize = 0, Server;
+        /// Partitions that a query on the CPU is split into. 0 is as many as cpu_threads.
+        cpu_partitions: usize = 0, Session;
+        /// Rows of the batches that operators on the CPU pass on.
+        batch_rows: usize = 8192, Session;
+    }
+}

@@ -1,0 +1,88 @@
+//! What one server consists of, put together from its configuration.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::error::Result;
+use crate::error_datafusion::from_datafusion;
+use crate::observe::machine;
+use crate::observe::metrics::Metrics;
+use crate::observe::shutdown::Shutdown;
+use crate::query::Engine;
+use crate::security::tokens::Tokens;
+use crate::security::users::Users;
+use crate::session::context::Base;
+use crate::session::store::Sessions;
+
+/// Named in an out-of-memory error: the operators that hold most.
+const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(2);
+
+/// Everything that requests share.
+pub struct Core {
+    /// The configuration that the server started with.
+    pub config: Arc<Config>,
+    /// Who may ask.
+    pub users: Users,
+    /// Who has signed in.
+    pub tokens: Tokens,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// What runs.
+    pub engine: Arc<Engine>,
+    /// What is served.
+    pub catalog: Arc<Catalog>,
+    /// Memory, spilling, object stores, caches.
+    pub runtime: Arc<RuntimeEnv>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How it ends.
+    pub shutdown: Shutdown,
+}
+
+impl Core {
+    /// A server of this configuration, not yet listening.
+    ///
+    /// # Errors
+    /// `Sql` for a configuration that contradicts itself; `Resources` if threads or the spill
+    /// directory cannot be had. A table that cannot be read is no error here but when it is used.
+    pub async fn new(config: Config, environment: &BTreeMap<String, String>) -> Result<Arc<Self>> {
+        let config = Arc::new(config);
+        let users = Users::new(&config.users)?;
+        let catalog = Catalog::open(&config, environment).await?;
+        let runtime = runtime(&config, &catalog)?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
+        let shutdown = Shutdown::new(config.server.drain_timeout.0);
+        let base = Base { catalog: Arc::clone(&catalog), runtime: Arc::clone(&runtime) };
+        Ok(Arc::new(Self {
+            users,
+            tokens: Tokens::new(config.security.token_lifetime.0),
+            sessions: Sessions::new(Arc::clone(&config), base),
+            engine: Arc::new(Engine::new(&config, Arc::clone(&metrics), shutdown.clone())?),
+            catalog,
+            runtime,
+            metrics,
+            shutdown,
+            config,
+        }))
+    }
+}
+
+fn runtime(config: &Config, catalog: &Arc<Catalog>) -> Result<Arc<RuntimeEnv>> {
+    let memory = usize::try_from(machine::memory_limit(config)).unwrap_or(usize::MAX);
+    let mode = match &config.limits.spill_directory {
+        Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let spill = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(config.limits.spill_limit.0);
+    let pool = TrackConsumersPool::new(FairSpillPool::new(memory), NAMED_CONSUMERS);
+    let builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(spill);
+    let runtime = catalog.configure(builder).build_arc().map_err(from_datafusion)?;
+    catalog.attach(Arc::clone(&runtime));
+    Ok(runtime)
+}

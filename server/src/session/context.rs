@@ -1,0 +1,67 @@
+//! The DataFusion context of a session: shared memory, caches and tables below, its own names above.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::config::ConfigNonZeroUsize;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::catalog::{self, Catalog, ExternalTableFactory};
+use crate::config::Config;
+use crate::config::sections::EngineOptions;
+use crate::error::Result;
+use crate::security::rights::Rights;
+
+/// What all sessions share.
+pub struct Base {
+    /// The tables that the server serves.
+    pub catalog: Arc<Catalog>,
+    /// Memory, spilling, object stores, caches.
+    pub runtime: Arc<RuntimeEnv>,
+}
+
+/// The context of a new session.
+///
+/// # Errors
+/// `Internal` if DataFusion refuses our own configuration.
+pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) -> Result<SessionContext> {
+    let mut session = SessionConfig::new();
+    catalog::session_options(session.options_mut());
+    set_engine(session.options_mut(), config, &config.engine);
+    let state = SessionStateBuilder::new()
+        .with_default_features()
+        .with_session_id(id.to_owned())
+        .with_config(session)
+        .with_runtime_env(Arc::clone(&base.runtime))
+        .with_catalog_list(base.catalog.session(Arc::clone(rights)))
+        .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect())
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// Puts changed engine options into force for the statements to come.
+pub fn apply_engine(context: &SessionContext, config: &Config, engine: &EngineOptions) {
+    let state = context.state_ref();
+    set_engine(state.write().config_mut().options_mut(), config, engine);
+}
+
+fn set_engine(options: &mut datafusion::config::ConfigOptions, config: &Config, engine: &EngineOptions) {
+    let partitions = match engine.cpu_partitions {
+        0 => cpu_threads(config),
+        partitions => partitions,
+    };
+    options.execution.target_partitions = partitions.into();
+    if let Ok(rows) = ConfigNonZeroUsize::try_new(engine.batch_rows) {
+        options.execution.batch_size = rows;
+    }
+}
+
+/// Threads that run queries.
+pub fn cpu_threads(config: &Config) -> usize {
+    match config.engine.cpu_threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        threads => threads,
+    }
+}
