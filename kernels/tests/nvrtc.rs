@@ -1,6 +1,8 @@
 //! Every kernel and the prelude, compiled by NVIDIA's own compiler for three architectures. No GPU is needed: the
 //! compiler comes as a package for Python, into the target folder.
 
+#![allow(clippy::print_stdout)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

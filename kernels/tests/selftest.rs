@@ -1,6 +1,8 @@
 //! Every check of `selftest` on the emulation, under several seeds. The same checks run on a GPU by the server's
 //! command of that name.
 
+#![allow(clippy::print_stdout)]
+
 use std::path::PathBuf;
 
 use warpflight_kernels::{Device, DeviceOptions, SimOptions, selftest};
