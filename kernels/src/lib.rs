@@ -16,6 +16,7 @@ mod info;
 mod launch;
 pub mod module;
 pub mod nvtx;
+pub mod parquet;
 mod pinned;
 mod plain;
 pub mod prelude;
@@ -26,7 +27,9 @@ mod stream;
 
 /// Every library kernel and test kernel: what a cache filled ahead of time holds.
 pub fn library() -> Vec<KernelSource> {
-    vec![selftest::source()]
+    let mut sources = parquet::sources();
+    sources.push(selftest::source());
+    sources
 }
 
 pub use buffer::{Buffer, View};

@@ -63,3 +63,8 @@ fn device_layer_with_buffers_cut_from_one_piece() {
 fn prelude() {
     run("prelude/", 4, true);
 }
+
+#[test]
+fn parquet() {
+    run("parquet/", 4, true);
+}

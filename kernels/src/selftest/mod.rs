@@ -3,6 +3,8 @@
 //! checks, from the same binary.
 
 mod device_layer;
+mod encode;
+mod parquet;
 mod prelude;
 mod random;
 
@@ -54,7 +56,7 @@ pub struct Outcome {
 
 /// All checks, in the order in which the layers stand on each other.
 pub fn checks() -> Vec<Check> {
-    [device_layer::CHECKS, prelude::CHECKS].concat()
+    [device_layer::CHECKS, prelude::CHECKS, parquet::CHECKS].concat()
 }
 
 /// Runs `checks` on `device`, telling `report` about each as it ends, and returns how many failed.
