@@ -29,6 +29,7 @@ error_flags! {
     DIVISION_BY_ZERO = 1, "division by zero";
     BAD_CAST = 2, "value that the target type cannot hold";
     CAPACITY = 3, "more output than there is room for";
+    BAD_INDEX = 4, "row number out of range";
     BAD_RUN = 8, "malformed run of an RLE or bit-packed sequence";
     TRUNCATED = 9, "page shorter than its values";
     BAD_DICTIONARY_INDEX = 10, "dictionary index out of range";

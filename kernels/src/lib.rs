@@ -7,6 +7,7 @@
 mod api;
 mod arena;
 mod buffer;
+pub mod compress;
 pub mod cuda;
 mod device;
 mod error;
@@ -21,14 +22,17 @@ mod pinned;
 mod plain;
 pub mod prelude;
 mod reservation;
+pub mod select;
 pub mod selftest;
 pub mod sim;
 mod stream;
+pub mod strings;
 
 /// Every library kernel and test kernel: what a cache filled ahead of time holds.
 pub fn library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
-    sources.push(selftest::source());
+    sources.push(compress::source());
+    sources.extend([select::source(), strings::source(), selftest::source()]);
     sources
 }
 

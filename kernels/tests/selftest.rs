@@ -68,3 +68,18 @@ fn prelude() {
 fn parquet() {
     run("parquet/", 4, true);
 }
+
+#[test]
+fn compress() {
+    run("compress/", 4, true);
+}
+
+#[test]
+fn select() {
+    run("select/", 4, true);
+}
+
+#[test]
+fn strings() {
+    run("strings/", 4, true);
+}

@@ -2,11 +2,13 @@
 //! Goes out: an outcome a check. The tests run it on the emulation, `warpflight selftest` on a real GPU: the same
 //! checks, from the same binary.
 
+mod compress;
 mod device_layer;
 mod encode;
 mod parquet;
 mod prelude;
 mod random;
+mod select;
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +58,14 @@ pub struct Outcome {
 
 /// All checks, in the order in which the layers stand on each other.
 pub fn checks() -> Vec<Check> {
-    [device_layer::CHECKS, prelude::CHECKS, parquet::CHECKS].concat()
+    [
+        device_layer::CHECKS,
+        prelude::CHECKS,
+        parquet::CHECKS,
+        compress::CHECKS,
+        select::CHECKS,
+    ]
+    .concat()
 }
 
 /// Runs `checks` on `device`, telling `report` about each as it ends, and returns how many failed.
