@@ -9,4 +9,5 @@ pub mod data;
 pub mod http;
 pub mod python;
 pub mod server;
+pub mod slt;
 pub mod target;

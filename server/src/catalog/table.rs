@@ -349,7 +349,8 @@ impl FileTable {
 
 /// What could not be read of which file.
 fn unreadable(format: Format, meta: &ObjectMeta, error: Error) -> Error {
-    if error.kind() != Kind::Data && error.kind() != Kind::Sql {
+    // The libraries' errors, whatever they call them; ours come from the roots and the limits.
+    if !matches!(error.kind(), Kind::Data | Kind::Sql | Kind::Internal) {
         return error;
     }
     let place = readable(meta.location.as_ref());

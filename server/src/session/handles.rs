@@ -39,7 +39,12 @@ pub struct Handles<T> {
 impl<T: Clone> Handles<T> {
     /// None yet; `what` names them in errors.
     pub fn new(what: &'static str, limit: usize) -> Self {
-        Self { what, limit, by_handle: HashMap::new(), oldest_first: VecDeque::new() }
+        Self {
+            what,
+            limit,
+            by_handle: HashMap::new(),
+            oldest_first: VecDeque::new(),
+        }
     }
 
     /// Keeps a value under a new handle.
@@ -70,7 +75,8 @@ impl<T: Clone> Handles<T> {
         }
         // Forgotten handles leave their names behind; sweep once these outnumber the living.
         if self.oldest_first.len() > 2 * self.limit {
-            self.oldest_first.retain(|handle| self.by_handle.contains_key(handle));
+            self.oldest_first
+                .retain(|handle| self.by_handle.contains_key(handle));
         }
     }
 
@@ -92,7 +98,6 @@ impl<T: Clone> Handles<T> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +108,10 @@ mod tests {
         for (handle, value) in [("a", 1), ("b", 2), ("c", 3)] {
             handles.keep_as(handle, value);
         }
-        assert_eq!((handles.get("a"), handles.get("b"), handles.get("c")), (None, Some(2), Some(3)));
+        assert_eq!(
+            (handles.get("a"), handles.get("b"), handles.get("c")),
+            (None, Some(2), Some(3))
+        );
         let error = handles.keep(4).unwrap_err();
         assert!(error.message().contains("handles_max"), "{error}");
         assert!(handles.forget("b"));

@@ -118,7 +118,10 @@ impl Session {
 
     /// The value of an option, the operator's ones included.
     pub fn show_option(&self, name: &str) -> String {
-        lock(&self.options).show(name).or_else(|| self.config.show(name).ok()).unwrap_or_default()
+        lock(&self.options)
+            .show(name)
+            .or_else(|| self.config.show(name).ok())
+            .unwrap_or_default()
     }
 
     /// Keeps a prepared statement; its handle.
@@ -134,9 +137,9 @@ impl Session {
     /// # Errors
     /// `NotFound` if this session holds none of it.
     pub fn prepared(&self, handle: &str) -> Result<Arc<PreparedStatement>> {
-        lock(&self.prepared)
-            .get(handle)
-            .ok_or_else(|| Error::not_found("prepared statement: unknown handle, closed or of another session"))
+        lock(&self.prepared).get(handle).ok_or_else(|| {
+            Error::not_found("prepared statement: unknown handle, closed or of another session")
+        })
     }
 
     /// Replaces a prepared statement, keeping its handle: its parameters were bound.
@@ -180,7 +183,9 @@ impl Session {
         if self.busy.load(Ordering::Acquire) > 0 {
             return Duration::ZERO;
         }
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_used_ms.load(Ordering::Acquire)))
+        self.started
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.last_used_ms.load(Ordering::Acquire)))
     }
 
     /// Ends it: its running statements are cancelled.

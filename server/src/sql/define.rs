@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use datafusion::catalog::view::ViewTable;
+use datafusion::common::TableReference;
 use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{CreateMemoryTable, CreateView, DdlStatement, LogicalPlan, Statement};
-use datafusion::common::TableReference;
 use futures::TryStreamExt;
 
 use super::setting;
@@ -23,11 +23,18 @@ use crate::session::table::SessionTable;
 /// `Resources` if a new table's rows exceed `session_table_memory`.
 pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
     match plan {
-        LogicalPlan::Statement(Statement::SetVariable(set)) => setting::set(session, &set.variable, &set.value),
+        LogicalPlan::Statement(Statement::SetVariable(set)) => {
+            setting::set(session, &set.variable, &set.value)
+        }
         LogicalPlan::Statement(Statement::ResetVariable(reset)) => setting::reset(session, &reset.variable),
         LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => create_table(session, create).await,
         LogicalPlan::Ddl(DdlStatement::CreateView(create)) => create_view(session, create).await,
-        plan => session.context().execute_logical_plan(plan).await.map(drop).map_err(from_datafusion),
+        plan => session
+            .context()
+            .execute_logical_plan(plan)
+            .await
+            .map(drop)
+            .map_err(from_datafusion),
     }
 }
 
@@ -36,7 +43,9 @@ pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
 /// # Errors
 /// `Denied` if the user may not write, or not there.
 pub fn copy_target(session: &Session, copy: CopyTo) -> Result<CopyTo> {
-    let output_url = session.catalog().write_target(session.rights(), &copy.output_url)?;
+    let output_url = session
+        .catalog()
+        .write_target(session.rights(), &copy.output_url)?;
     Ok(CopyTo { output_url, ..copy })
 }
 
@@ -53,10 +62,18 @@ async fn create_table(session: &Session, create: CreateMemoryTable) -> Result<()
     unique_columns(&create.name, &create.input)?;
     let state = session.context().state();
     let schema = Arc::clone(create.input.schema().inner());
-    let physical = state.create_physical_plan(&create.input).await.map_err(from_datafusion)?;
-    let mut stream = datafusion::physical_plan::execute_stream(physical, state.task_ctx()).map_err(from_datafusion)?;
-    let table = SessionTable::new(schema, session.table_memory(), create.column_defaults.into_iter().collect())
+    let physical = state
+        .create_physical_plan(&create.input)
+        .await
         .map_err(from_datafusion)?;
+    let mut stream =
+        datafusion::physical_plan::execute_stream(physical, state.task_ctx()).map_err(from_datafusion)?;
+    let table = SessionTable::new(
+        schema,
+        session.table_memory(),
+        create.column_defaults.into_iter().collect(),
+    )
+    .map_err(from_datafusion)?;
     while let Some(batch) = stream.try_next().await.map_err(from_datafusion)? {
         table.append(batch).await?;
     }
@@ -71,10 +88,20 @@ async fn create_view(session: &Session, create: CreateView) -> Result<()> {
 }
 
 /// Whether a table of this name is to be made: `false` if it is there and that is fine.
-async fn claim_name(session: &Session, name: &TableReference, if_not_exists: bool, or_replace: bool) -> Result<bool> {
-    let exists = session.context().table_exist(name.clone()).map_err(from_datafusion)?;
+async fn claim_name(
+    session: &Session,
+    name: &TableReference,
+    if_not_exists: bool,
+    or_replace: bool,
+) -> Result<bool> {
+    let exists = session
+        .context()
+        .table_exist(name.clone())
+        .map_err(from_datafusion)?;
     match (exists, if_not_exists, or_replace) {
-        (_, true, true) => Err(Error::sql(format!("CREATE OR REPLACE {name}: does not go with IF NOT EXISTS"))),
+        (_, true, true) => Err(Error::sql(format!(
+            "CREATE OR REPLACE {name}: does not go with IF NOT EXISTS"
+        ))),
         (true, true, false) => Ok(false),
         (true, false, false) => Err(Error::sql(format!("{name} already exists"))),
         _ => Ok(true),
@@ -91,13 +118,24 @@ fn replace(
     if or_replace {
         context.deregister_table(name.clone()).map_err(from_datafusion)?;
     }
-    context.register_table(name, table).map(drop).map_err(from_datafusion)
+    context
+        .register_table(name, table)
+        .map(drop)
+        .map_err(from_datafusion)
 }
 
 fn unique_columns(name: &TableReference, input: &LogicalPlan) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
-    match input.schema().fields().iter().find(|field| !seen.insert(field.name())) {
-        Some(field) => Err(Error::sql(format!("{name}: column {:?} is there twice, expected distinct names", field.name()))),
+    match input
+        .schema()
+        .fields()
+        .iter()
+        .find(|field| !seen.insert(field.name()))
+    {
+        Some(field) => Err(Error::sql(format!(
+            "{name}: column {:?} is there twice, expected distinct names",
+            field.name()
+        ))),
         None => Ok(()),
     }
 }

@@ -73,9 +73,12 @@ pub async fn plan(session: &Session, text: &str) -> Result<Statement> {
     };
     let plan = match plan {
         // The statement that PREPARE kept, with its values: from here on a query like any other.
-        LogicalPlan::Statement(PlanStatement::Execute(_)) => {
-            session.context().execute_logical_plan(plan).await.map_err(from_datafusion)?.into_unoptimized_plan()
-        }
+        LogicalPlan::Statement(PlanStatement::Execute(_)) => session
+            .context()
+            .execute_logical_plan(plan)
+            .await
+            .map_err(from_datafusion)?
+            .into_unoptimized_plan(),
         plan => plan,
     };
     statement(session, &state, text, plan)
@@ -101,25 +104,33 @@ fn statement(session: &Session, state: &SessionState, text: &str, plan: LogicalP
         }
         Kind::Query => Arc::new(parameters::schema(&plan, &parameters, state)?),
     };
-    Ok(Statement { text: text.into(), kind, plan, schema, parameters })
+    Ok(Statement {
+        text: text.into(),
+        kind,
+        plan,
+        schema,
+        parameters,
+    })
 }
 
 fn kind_of(plan: &LogicalPlan) -> Result<Kind> {
     match plan {
         LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => Ok(Kind::Change),
         LogicalPlan::Ddl(ddl) => match ddl {
-            DdlStatement::CreateFunction(_) | DdlStatement::DropFunction(_) => {
-                Err(Error::unsupported("CREATE FUNCTION and DROP FUNCTION: this server has no user-defined functions"))
+            DdlStatement::CreateFunction(_) | DdlStatement::DropFunction(_) => Err(Error::unsupported(
+                "CREATE FUNCTION and DROP FUNCTION: this server has no user-defined functions",
+            )),
+            DdlStatement::CreateIndex(_) => {
+                Err(Error::unsupported("CREATE INDEX: this server has no indexes"))
             }
-            DdlStatement::CreateIndex(_) => Err(Error::unsupported("CREATE INDEX: this server has no indexes")),
-            DdlStatement::CreateCatalog(_) => {
-                Err(Error::unsupported("CREATE DATABASE: this server has one catalog, warpflight"))
-            }
+            DdlStatement::CreateCatalog(_) => Err(Error::unsupported(
+                "CREATE DATABASE: this server has one catalog, warpflight",
+            )),
             _ => Ok(Kind::Define),
         },
-        LogicalPlan::Statement(
-            PlanStatement::TransactionStart(_) | PlanStatement::TransactionEnd(_),
-        ) => Err(Error::unsupported("transactions: this server has none, every statement stands alone")),
+        LogicalPlan::Statement(PlanStatement::TransactionStart(_) | PlanStatement::TransactionEnd(_)) => Err(
+            Error::unsupported("transactions: this server has none, every statement stands alone"),
+        ),
         LogicalPlan::Statement(_) => Ok(Kind::Define),
         _ => Ok(Kind::Query),
     }

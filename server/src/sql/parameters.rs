@@ -28,19 +28,31 @@ const OPEN_TYPE: DataType = DataType::Utf8;
 pub fn of(plan: &LogicalPlan) -> Result<Vec<Parameter>> {
     let mut numbered = Vec::new();
     for (name, data_type) in plan.get_parameter_types().map_err(from_datafusion)? {
-        let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+        let number = name
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<usize>().ok());
         match number {
             Some(number) if number > 0 => numbered.push((number, data_type)),
-            _ => return Err(Error::sql(format!("placeholder {name}: expected ? or $1, $2, ..."))),
+            _ => {
+                return Err(Error::sql(format!(
+                    "placeholder {name}: expected ? or $1, $2, ..."
+                )));
+            }
         }
     }
     numbered.sort_by_key(|(number, _)| *number);
     for (index, (number, _)) in numbered.iter().enumerate() {
         if *number != index + 1 {
-            return Err(Error::sql(format!("placeholder ${}: missing, though there is ${number}", index + 1)));
+            return Err(Error::sql(format!(
+                "placeholder ${}: missing, though there is ${number}",
+                index + 1
+            )));
         }
     }
-    Ok(numbered.into_iter().map(|(_, data_type)| Parameter { data_type }).collect())
+    Ok(numbered
+        .into_iter()
+        .map(|(_, data_type)| Parameter { data_type })
+        .collect())
 }
 
 /// The columns that a client binds, one a parameter.
@@ -72,7 +84,11 @@ pub fn schema(plan: &LogicalPlan, parameters: &[Parameter], state: &SessionState
         .execute_and_check(bound, state.config_options(), |_, _| {})
         .map_err(from_datafusion)?;
     // Bound to NULL, nothing can be said of what is nullable.
-    let fields = analysed.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    let fields = analysed
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
     Ok(Schema::new(fields.collect::<Fields>()))
 }
 
@@ -80,7 +96,12 @@ pub fn schema(plan: &LogicalPlan, parameters: &[Parameter], state: &SessionState
 ///
 /// # Errors
 /// `Sql` if the number of values is not the number of parameters, or a value cannot be cast to its type.
-pub fn bind(plan: &LogicalPlan, parameters: &[Parameter], row: &RecordBatch, index: usize) -> Result<LogicalPlan> {
+pub fn bind(
+    plan: &LogicalPlan,
+    parameters: &[Parameter],
+    row: &RecordBatch,
+    index: usize,
+) -> Result<LogicalPlan> {
     if row.num_columns() != parameters.len() {
         return Err(Error::sql(format!(
             "found {} values, expected {}: one for each parameter",
@@ -103,5 +124,6 @@ pub fn bind(plan: &LogicalPlan, parameters: &[Parameter], row: &RecordBatch, ind
 
 fn replace(plan: LogicalPlan, values: Vec<ScalarValue>) -> Result<LogicalPlan> {
     let values = values.into_iter().map(ScalarAndMetadata::from).collect();
-    plan.replace_params_with_values(&ParamValues::List(values)).map_err(from_datafusion)
+    plan.replace_params_with_values(&ParamValues::List(values))
+        .map_err(from_datafusion)
 }

@@ -20,9 +20,10 @@ pub fn one(text: &str, state: &SessionState) -> Result<Statement> {
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => Ok(numbered(statement)),
         (None, _) => Err(Error::sql("empty statement: expected one SQL statement")),
-        (Some(_), more) => {
-            Err(Error::sql(format!("found {} statements, expected one: send them one by one", more + 1)))
-        }
+        (Some(_), more) => Err(Error::sql(format!(
+            "found {} statements, expected one: send them one by one",
+            more + 1
+        ))),
     }
 }
 
@@ -38,7 +39,8 @@ fn all(text: &str, state: &SessionState) -> Result<VecDeque<Statement>> {
 }
 
 fn dialect(name: &str) -> Result<Box<dyn Dialect>> {
-    dialect_from_str(name).ok_or_else(|| Error::sql(format!("datafusion.sql_parser.dialect: unknown dialect {name:?}")))
+    dialect_from_str(name)
+        .ok_or_else(|| Error::sql(format!("datafusion.sql_parser.dialect: unknown dialect {name:?}")))
 }
 
 /// Numbers the placeholders that are a bare `?`, as JDBC and ADBC write them, from the left.

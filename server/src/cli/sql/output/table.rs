@@ -12,7 +12,7 @@ use super::super::failure::{Failure, Outcome};
 use super::ResultWriter;
 
 /// Columns of text are not cut narrower than this.
-const NARROWEST: usize = 12;
+const NARROWEST: usize = 8;
 
 /// How tables look.
 #[derive(Debug, Clone, Default)]
@@ -227,19 +227,22 @@ fn line(out: &mut String, columns: &[Heading], widths: &[usize], cells: &[String
     out.push('\n');
 }
 
-/// Narrows the widest columns of text until a line has at most `width` cells, if that can be.
-fn fit(widths: &mut [usize], columns: &[Heading], width: usize) {
+/// Narrows the widest columns of text until a line has at most `width` cells. Where that cannot be, cuts
+/// nothing: lines that wrap are better than lines that wrap and lack their ends.
+fn fit(widths: &mut Vec<usize>, columns: &[Heading], width: usize) {
     let separators = (3 * widths.len()).saturating_sub(1);
-    while widths.iter().sum::<usize>() + separators > width {
-        let texts = widths
+    let mut narrowed = widths.clone();
+    while narrowed.iter().sum::<usize>() + separators > width {
+        let texts = narrowed
             .iter()
             .enumerate()
             .filter(|(i, w)| !columns[*i].right && **w > NARROWEST);
         let Some((widest, _)) = texts.max_by_key(|(_, w)| **w) else {
             return;
         };
-        widths[widest] -= 1;
+        narrowed[widest] -= 1;
     }
+    *widths = narrowed;
 }
 
 /// `text` in at most `width` cells, with an ellipsis if it was longer.

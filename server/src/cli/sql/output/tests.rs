@@ -214,6 +214,25 @@ fn tables_fit_the_terminal() {
 }
 
 #[test]
+fn tables_that_cannot_fit_are_not_cut() {
+    let style = TableStyle {
+        width: Some(20),
+        ..TableStyle::default()
+    };
+    let found = text(
+        &Layout {
+            table: style,
+            ..layout(Format::Table)
+        },
+        &[sample()],
+    );
+    assert!(
+        !found.contains('…') && found.contains("1970-01-01T00:00:01.500"),
+        "{found}"
+    );
+}
+
+#[test]
 fn control_characters_do_not_reach_the_terminal() {
     let evil: ArrayRef = Arc::new(StringArray::from(vec!["\u{1b}[31mred\u{7}"]));
     let batch = RecordBatch::try_from_iter([("c\u{1b}", evil)]).unwrap();

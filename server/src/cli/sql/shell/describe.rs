@@ -53,9 +53,14 @@ pub async fn list(client: &mut Client, command: &Command) -> Outcome<Option<Reco
     table.map(Some)
 }
 
+/// Whether a relation is about relations.
+pub fn is_system(relation: &Relation) -> bool {
+    SYSTEM_SCHEMAS.contains(&relation.schema.as_str())
+}
+
 fn wanted(relation: &Relation, kinds: Kinds) -> bool {
     let view = relation.kind.to_ascii_uppercase().contains("VIEW");
-    let system = SYSTEM_SCHEMAS.contains(&relation.schema.as_str());
+    let system = is_system(relation);
     match kinds {
         Kinds::All => !system,
         Kinds::Tables => !system && !view,

@@ -89,6 +89,7 @@ impl<'a> Session<'a> {
             };
             let mut found: Vec<String> = relations
                 .into_iter()
+                .filter(|r| !describe::is_system(r))
                 .flat_map(|r| r.columns.into_iter().map(|c| c.name).chain([r.name, r.schema]))
                 .collect();
             found.sort();
