@@ -11,10 +11,27 @@ use std::path::{Path, PathBuf};
 ///
 /// `cli` and `core` put everything together and may name all; what knows DataFusion may translate its errors.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("flight", &["core", "query", "sql", "session", "security", "catalog", "config", "error", "socket", "random", "observe"]),
-    ("query", &["session", "sql", "config", "error", "random", "offload", "pipeline", "exec", "batch", "observe"]),
-    ("session", &["sql", "catalog", "security", "config", "error", "random"]),
-    ("sql", &["session", "catalog", "config", "error", "security", "observe"]),
+    (
+        "flight",
+        &[
+            "core", "query", "sql", "session", "security", "catalog", "config", "error", "socket", "random",
+            "observe",
+        ],
+    ),
+    (
+        "query",
+        &[
+            "session", "sql", "config", "error", "random", "offload", "pipeline", "exec", "batch", "observe",
+        ],
+    ),
+    (
+        "session",
+        &["sql", "catalog", "security", "config", "error", "random"],
+    ),
+    (
+        "sql",
+        &["session", "catalog", "config", "error", "security", "observe"],
+    ),
     ("catalog", &["config", "error", "security", "random"]),
     ("security", &["config", "error", "random", "session"]),
     ("observe", &["config", "error", "socket"]),
@@ -24,7 +41,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["error"]),
     ("error", &["error_datafusion"]),
     ("error_datafusion", &["error"]),
-    ("exec", &["operator", "scan", "batch", "pipeline", "config", "error"]),
+    (
+        "exec",
+        &["operator", "scan", "batch", "pipeline", "config", "error"],
+    ),
     ("operator", &["scan", "batch", "error", "config"]),
     ("scan", &["batch", "error", "config"]),
     ("batch", &["error"]),
@@ -59,13 +79,22 @@ struct Source {
 
 impl Source {
     fn module(&self) -> String {
-        let first = self.path.components().next().expect("a file has a name").as_os_str().to_string_lossy();
+        let first = self
+            .path
+            .components()
+            .next()
+            .expect("a file has a name")
+            .as_os_str()
+            .to_string_lossy();
         first.trim_end_matches(".rs").to_owned()
     }
 
     /// Whether it is a test as a whole.
     fn is_test(&self) -> bool {
-        let mut names = self.path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let mut names = self
+            .path
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned());
         names.any(|name| ["tests", "tests.rs", "fake.rs"].contains(&name.as_str()))
     }
 
@@ -79,7 +108,10 @@ impl Source {
 }
 
 fn sources(crate_folder: &str) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(crate_folder).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(crate_folder)
+        .join("src");
     let mut sources = Vec::new();
     collect(&root, &root, &mut sources);
     sources.sort_by(|a, b| a.path.cmp(&b.path));
@@ -92,8 +124,12 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
         if path.is_dir() {
             collect(root, &path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            sources.push(Source { path: path.strip_prefix(root).expect("it lies below").to_owned(), text });
+            let text =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            sources.push(Source {
+                path: path.strip_prefix(root).expect("it lies below").to_owned(),
+                text,
+            });
         }
     }
 }
@@ -104,7 +140,11 @@ fn assert_none(complaints: Vec<String>) {
 
 /// The modules that a line names by `crate::`, several within braces too.
 fn imported(line: &str) -> Vec<String> {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let word = |text: &str| {
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
     let mut names = Vec::new();
     for after in line.split("crate::").skip(1) {
         match after.strip_prefix('{') {
@@ -125,13 +165,18 @@ fn modules_import_what_they_may() {
             continue;
         }
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
-            complaints.push(format!("module {module}: not in this test's list of who may import whom"));
+            complaints.push(format!(
+                "module {module}: not in this test's list of who may import whom"
+            ));
             continue;
         };
         for (number, line) in source.code() {
             for name in imported(line) {
                 if name != module && name != "error_datafusion" && !allowed.contains(&name.as_str()) {
-                    complaints.push(format!("server/src/{}:{number}: {module} imports {name}", source.path.display()));
+                    complaints.push(format!(
+                        "server/src/{}:{number}: {module} imports {name}",
+                        source.path.display()
+                    ));
                 }
             }
         }
@@ -146,7 +191,10 @@ fn some_things_stand_in_few_places() {
         for (number, line) in source.code() {
             for (word, places) in ONLY_IN {
                 if line.contains(word) && !places.iter().any(|place| source.path.starts_with(place)) {
-                    complaints.push(format!("server/src/{}:{number}: {word} stands only in {places:?}", source.path.display()));
+                    complaints.push(format!(
+                        "server/src/{}:{number}: {word} stands only in {places:?}",
+                        source.path.display()
+                    ));
                 }
             }
         }
@@ -154,7 +202,10 @@ fn some_things_stand_in_few_places() {
     for source in sources("kernels") {
         for (number, line) in source.code() {
             for word in NOT_IN_KERNELS.iter().filter(|word| line.contains(**word)) {
-                complaints.push(format!("kernels/src/{}:{number}: found {word}", source.path.display()));
+                complaints.push(format!(
+                    "kernels/src/{}:{number}: found {word}",
+                    source.path.display()
+                ));
             }
         }
     }
@@ -167,7 +218,10 @@ fn every_module_says_what_it_is() {
     for folder in ["server", "kernels", "tests"] {
         for source in sources(folder) {
             if !source.is_test() && !source.text.starts_with("//!") {
-                complaints.push(format!("{folder}/src/{}: does not begin with //!", source.path.display()));
+                complaints.push(format!(
+                    "{folder}/src/{}: does not begin with //!",
+                    source.path.display()
+                ));
             }
         }
     }
@@ -179,12 +233,19 @@ fn sizes() {
     let mut all: Vec<(usize, String)> = Vec::new();
     for folder in ["server", "kernels", "tests"] {
         for source in sources(folder) {
-            all.push((source.text.lines().count(), format!("{folder}/src/{}", source.path.display())));
+            all.push((
+                source.text.lines().count(),
+                format!("{folder}/src/{}", source.path.display()),
+            ));
         }
     }
     all.sort();
     println!("{} files, median {} lines", all.len(), all[all.len() / 2].0);
-    for (lines, path) in all.iter().rev().take_while(|(lines, _)| *lines > LINES_TO_LOOK_AT) {
+    for (lines, path) in all
+        .iter()
+        .rev()
+        .take_while(|(lines, _)| *lines > LINES_TO_LOOK_AT)
+    {
         println!("{lines:>5} {path}");
     }
 }

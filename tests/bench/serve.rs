@@ -36,7 +36,10 @@ fn main() {
 
 async fn measure() {
     let data = made_once("bench-wide-v1", write_wide);
-    let server = Options::new().binary(build_server("release")).data(data.join("wide.parquet")).start();
+    let server = Options::new()
+        .binary(build_server("release"))
+        .data(data.join("wide.parquet"))
+        .start();
     println!("{}", machine());
     println!("| what | clients | best | median |\n|---|---|---|---|");
     for streams in [1, 4] {
@@ -54,29 +57,47 @@ async fn measure() {
         times.sort();
         let at = |quantile: f64| times[((times.len() - 1) as f64 * quantile) as usize].as_secs_f64() * 1e3;
         let rate = times.len() as f64 / elapsed.as_secs_f64();
-        println!("| `{ONE_ROW}`, ms | {clients} | {:.2} | {:.2} | {rate:.0} |", at(0.5), at(0.99));
+        println!(
+            "| `{ONE_ROW}`, ms | {clients} | {:.2} | {:.2} | {rate:.0} |",
+            at(0.5),
+            at(0.99)
+        );
     }
 }
 
 /// Four columns that neither dictionaries nor run lengths shrink.
 fn write_wide(folder: &Path) {
     let mixed = |n: i64, salt: u64| (n as u64 ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let integers = |salt: u64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..ROWS).map(|n| mixed(n, salt) as i64))) };
-    let floats = |salt: u64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values((0..ROWS).map(|n| mixed(n, salt) as f64)))
+    let integers = |salt: u64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(
+            (0..ROWS).map(|n| mixed(n, salt) as i64),
+        ))
     };
-    let columns = [("a", integers(1)), ("b", integers(2)), ("c", floats(3)), ("d", floats(4))];
+    let floats = |salt: u64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(
+            (0..ROWS).map(|n| mixed(n, salt) as f64),
+        ))
+    };
+    let columns = [
+        ("a", integers(1)),
+        ("b", integers(2)),
+        ("c", floats(3)),
+        ("d", floats(4)),
+    ];
     let batch = RecordBatch::try_from_iter(columns).expect("the columns are equally long");
     write_parquet(&folder.join("wide.parquet"), &batch, 1 << 20);
 }
 
 async fn connect(server: &Server) -> Client {
-    let endpoint = Endpoint::from_shared(format!("http://{}", server.address())).expect("the address is a URL");
+    let endpoint =
+        Endpoint::from_shared(format!("http://{}", server.address())).expect("the address is a URL");
     let endpoint = endpoint
         .initial_stream_window_size(CLIENT_WINDOW_BYTES)
         .initial_connection_window_size(CLIENT_WINDOW_BYTES)
         .tcp_nodelay(true);
-    Client::connect_endpoint(endpoint).await.expect("the server accepts")
+    Client::connect_endpoint(endpoint)
+        .await
+        .expect("the server accepts")
 }
 
 /// Gigabytes a second of all streams together, each on a connection of its own.
@@ -128,7 +149,13 @@ async fn latencies(server: &Server, clients: usize) -> (Vec<Duration>, Duration)
 
 fn machine() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, model)| model);
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map(|(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
-    format!("{cores} cores of {}, client and server on the same\n", model.unwrap_or("an unknown processor"))
+    format!(
+        "{cores} cores of {}, client and server on the same\n",
+        model.unwrap_or("an unknown processor")
+    )
 }

@@ -8,20 +8,41 @@ use warpflight_tests::target::workspace_dir;
 
 fn assert_refused(options: Options, words: &[&str]) {
     let refusal = options.refused();
-    let status = refusal.status.unwrap_or_else(|| panic!("it neither started nor ended: {refusal:?}"));
+    let status = refusal
+        .status
+        .unwrap_or_else(|| panic!("it neither started nor ended: {refusal:?}"));
     assert!(status.code().is_some_and(|code| code != 0), "{refusal:?}");
     for word in words {
-        assert!(refusal.stderr.contains(word), "expected {word:?} in {}", refusal.stderr);
+        assert!(
+            refusal.stderr.contains(word),
+            "expected {word:?} in {}",
+            refusal.stderr
+        );
     }
 }
 
 #[test]
 fn unknown_keys_are_refused() {
-    assert_refused(Options::new().config("[limits]\nquery_timeoutt = \"1s\""), &["query_timeoutt"]);
-    assert_refused(Options::new().config("[no_such_section]\nx = 1"), &["no_such_section"]);
-    assert_refused(Options::new().config("[[table]]\nname = \"t\"\nlocation = \"x\"\nfromat = \"csv\""), &["fromat"]);
-    assert_refused(Options::new().config("[[user]]\nname = \"u\"\npassword = \"x\""), &["password"]);
-    assert_refused(Options::new().args(["--no-such-option", "1"]), &["--no-such-option"]);
+    assert_refused(
+        Options::new().config("[limits]\nquery_timeoutt = \"1s\""),
+        &["query_timeoutt"],
+    );
+    assert_refused(
+        Options::new().config("[no_such_section]\nx = 1"),
+        &["no_such_section"],
+    );
+    assert_refused(
+        Options::new().config("[[table]]\nname = \"t\"\nlocation = \"x\"\nfromat = \"csv\""),
+        &["fromat"],
+    );
+    assert_refused(
+        Options::new().config("[[user]]\nname = \"u\"\npassword = \"x\""),
+        &["password"],
+    );
+    assert_refused(
+        Options::new().args(["--no-such-option", "1"]),
+        &["--no-such-option"],
+    );
     assert_refused(Options::new().config("not toml at all"), &["warpflight.toml"]);
 }
 
@@ -43,21 +64,43 @@ fn bad_values_are_refused() {
         if name != "http_listen" {
             assert_refused(Options::new().env(&variable, value), &[name, value]);
         }
-        assert_refused(Options::new().config(&format!("[{section}]\n{name} = \"{value}\"")), &[name, value]);
+        assert_refused(
+            Options::new().config(&format!("[{section}]\n{name} = \"{value}\"")),
+            &[name, value],
+        );
     }
-    assert_refused(Options::new().config("[limits]\nhandles_max = \"many\""), &["handles_max", "many"]);
-    assert_refused(Options::new().config("[[user]]\nname = \"u\"\npassword_hash = \"plain\""), &["password_hash"]);
-    assert_refused(Options::new().args(["--config", "/no/such/file.toml"]), &["/no/such/file.toml"]);
+    assert_refused(
+        Options::new().config("[limits]\nhandles_max = \"many\""),
+        &["handles_max", "many"],
+    );
+    assert_refused(
+        Options::new().config("[[user]]\nname = \"u\"\npassword_hash = \"plain\""),
+        &["password_hash"],
+    );
+    assert_refused(
+        Options::new().args(["--config", "/no/such/file.toml"]),
+        &["/no/such/file.toml"],
+    );
 }
 
 #[tokio::test]
 async fn a_flag_wins_over_the_environment_over_the_file() {
-    let options = || Options::new().config("[engine]\nbatch_rows = 100\ncpu_partitions = 3\n[limits]\nhandles_max = 7");
-    let server = options().env("WARPFLIGHT_BATCH_ROWS", "200").env("WARPFLIGHT_CPU_PARTITIONS", "4");
+    let options =
+        || Options::new().config("[engine]\nbatch_rows = 100\ncpu_partitions = 3\n[limits]\nhandles_max = 7");
+    let server = options()
+        .env("WARPFLIGHT_BATCH_ROWS", "200")
+        .env("WARPFLIGHT_CPU_PARTITIONS", "4");
     let server = server.args(["--batch-rows", "300"]).start();
     let mut client = Client::connect(&server).await;
-    for (name, expected) in [("batch_rows", "300"), ("cpu_partitions", "4"), ("handles_max", "7")] {
-        let shown = client.rows(&format!("show {name}")).await.expect("it can be shown");
+    for (name, expected) in [
+        ("batch_rows", "300"),
+        ("cpu_partitions", "4"),
+        ("handles_max", "7"),
+    ] {
+        let shown = client
+            .rows(&format!("show {name}"))
+            .await
+            .expect("it can be shown");
         let value = warpflight_tests::client::column_text(shown.column(1).as_ref());
         assert_eq!(value, [expected], "{name}");
     }
@@ -95,7 +138,25 @@ async fn tables_by_configuration() {
         ))
         .start();
     let mut client = Client::connect(&server).await;
-    assert_eq!(client.value("select sum(n) from sold where year = '2024'").await.expect("it is served"), "5");
-    assert_eq!(client.value("select count(distinct year) from sold").await.expect("it is served"), "2");
-    assert_eq!(client.value("select sum(a) from events").await.expect("it is served"), "3");
+    assert_eq!(
+        client
+            .value("select sum(n) from sold where year = '2024'")
+            .await
+            .expect("it is served"),
+        "5"
+    );
+    assert_eq!(
+        client
+            .value("select count(distinct year) from sold")
+            .await
+            .expect("it is served"),
+        "2"
+    );
+    assert_eq!(
+        client
+            .value("select sum(a) from events")
+            .await
+            .expect("it is served"),
+        "3"
+    );
 }

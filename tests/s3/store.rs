@@ -26,8 +26,13 @@ impl Store {
             .expect("Python can be started");
         let mut port = String::new();
         let stdout = child.stdout.take().expect("standard output is a pipe");
-        BufReader::new(stdout).read_line(&mut port).expect("it prints its port");
-        let store = Self { child, endpoint: format!("http://127.0.0.1:{}", port.trim()) };
+        BufReader::new(stdout)
+            .read_line(&mut port)
+            .expect("it prints its port");
+        let store = Self {
+            child,
+            endpoint: format!("http://127.0.0.1:{}", port.trim()),
+        };
         store.run("bucket", bucket, &[]);
         store
     }
@@ -38,7 +43,11 @@ impl Store {
             .into_iter()
             .flat_map(|(key, path)| [key.to_owned(), path.display().to_string()])
             .collect();
-        self.run("put", bucket, &objects.iter().map(String::as_str).collect::<Vec<_>>());
+        self.run(
+            "put",
+            bucket,
+            &objects.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
     }
 
     /// Deletes an object.
