@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::sql::{
-    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest, CommandStatementUpdate,
-    ProstMessageExt,
+    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest,
+    CommandStatementUpdate, ProstMessageExt,
 };
 use arrow_flight::{FlightData, FlightDescriptor};
 use bytes::{Buf, BufMut, Bytes};
@@ -39,7 +39,10 @@ async fn bad_sql_says_what_and_where() {
         ("select n_nam from nation", &["n_nam", "n_name"]),
         ("select * from no_such_table", &["no_such_table"]),
         ("select no_such_function(1)", &["no_such_function"]),
-        ("select n_name + interval '1 day' from nation", &["Utf8", "Interval"]),
+        (
+            "select n_name + interval '1 day' from nation",
+            &["Utf8", "Interval"],
+        ),
         ("select n_name, count(*) from nation", &["n_name", "GROUP BY"]),
         ("select cast('x' as int)", &["x", "Int32"]),
         ("select 1 / 0", &["zero"]),
@@ -56,34 +59,69 @@ async fn bad_sql_says_what_and_where() {
     for (sql, words) in cases {
         let status = client.rows(sql).await.expect_err(sql);
         assert!(
-            matches!(status.code(), Code::InvalidArgument | Code::Unimplemented | Code::NotFound),
+            matches!(
+                status.code(),
+                Code::InvalidArgument | Code::Unimplemented | Code::NotFound
+            ),
             "{sql:?}: {status}"
         );
         for word in *words {
-            assert!(status.message().contains(word), "{sql:?}: expected {word:?} in {:?}", status.message());
+            assert!(
+                status.message().contains(word),
+                "{sql:?}: expected {word:?} in {:?}",
+                status.message()
+            );
         }
-        for leak in ["DataFusion error", "datafusion::", "/root/", ".rs:", "Arrow error: Arrow error", "panicked"] {
-            assert!(!status.message().contains(leak), "{sql:?}: found {leak:?} in {:?}", status.message());
+        for leak in [
+            "DataFusion error",
+            "datafusion::",
+            "/root/",
+            ".rs:",
+            "Arrow error: Arrow error",
+            "panicked",
+        ] {
+            assert!(
+                !status.message().contains(leak),
+                "{sql:?}: found {leak:?} in {:?}",
+                status.message()
+            );
         }
     }
     assert_eq!(client.value("select 1").await.expect("the session goes on"), "1");
 }
 
 const RPCS: [&str; 10] = [
-    "Handshake", "ListFlights", "GetFlightInfo", "PollFlightInfo", "GetSchema", "DoGet", "DoPut", "DoExchange",
-    "DoAction", "ListActions",
+    "Handshake",
+    "ListFlights",
+    "GetFlightInfo",
+    "PollFlightInfo",
+    "GetSchema",
+    "DoGet",
+    "DoPut",
+    "DoExchange",
+    "DoAction",
+    "ListActions",
 ];
 
 /// Sends one message of any bytes and reads the answer to its end.
 async fn send_raw(server: &Server, rpc: &str, bytes: Vec<u8>) -> Result<usize, Status> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", server.address())).expect("the address is a URL");
-    let channel: Channel = endpoint.connect().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let endpoint =
+        Endpoint::from_shared(format!("http://{}", server.address())).expect("the address is a URL");
+    let channel: Channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
     let mut grpc = Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    grpc.ready()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
     let path = format!("/arrow.flight.protocol.FlightService/{rpc}");
     let path = PathAndQuery::try_from(path).expect("the name of an RPC can stand in a path");
     let messages = futures::stream::iter([Bytes::from(bytes)]);
-    let answers = grpc.streaming(Request::new(messages), path, RawCodec).await?.into_inner();
+    let answers = grpc
+        .streaming(Request::new(messages), path, RawCodec)
+        .await?
+        .into_inner();
     Ok(answers.try_collect::<Vec<Bytes>>().await?.len())
 }
 
@@ -96,7 +134,8 @@ async fn garbage_protobuf_on_every_rpc() {
         for round in 0..12 {
             let length = [0, 1, 7, 100, 5_000][round % 5];
             let bytes = random.bytes(length);
-            let outcome = tokio::time::timeout(Duration::from_secs(20), send_raw(&server, rpc, bytes.clone())).await;
+            let outcome =
+                tokio::time::timeout(Duration::from_secs(20), send_raw(&server, rpc, bytes.clone())).await;
             let outcome = outcome.unwrap_or_else(|_| panic!("seed {seed}, {rpc}, {length} bytes: no answer"));
             if let Err(status) = outcome {
                 assert!(
@@ -117,9 +156,20 @@ async fn damaged_commands() {
     let seed = seed();
     let mut random = Random(seed);
     let mut client = Client::connect(&server).await;
-    let update = CommandStatementUpdate { query: "create table t (a int)".into(), transaction_id: None }.as_any();
-    let prepared = CommandPreparedStatementQuery { prepared_statement_handle: "handle".into() }.as_any();
-    let ingest = CommandStatementIngest { table: "t".into(), ..CommandStatementIngest::default() }.as_any();
+    let update = CommandStatementUpdate {
+        query: "create table t (a int)".into(),
+        transaction_id: None,
+    }
+    .as_any();
+    let prepared = CommandPreparedStatementQuery {
+        prepared_statement_handle: "handle".into(),
+    }
+    .as_any();
+    let ingest = CommandStatementIngest {
+        table: "t".into(),
+        ..CommandStatementIngest::default()
+    }
+    .as_any();
     for round in 0..200 {
         let mut bytes = [&update, &prepared, &ingest][round % 3].encode_to_vec();
         for _ in 0..=random.below(3) {
@@ -129,8 +179,14 @@ async fn damaged_commands() {
         let descriptor = FlightDescriptor::new_cmd(bytes);
         let request = client.request(descriptor.clone());
         let info = client.flight.get_flight_info(request).await.map(drop);
-        let message = FlightData { flight_descriptor: Some(descriptor), ..FlightData::default() };
-        let put = client.put_messages(futures::stream::iter([message])).await.map(drop);
+        let message = FlightData {
+            flight_descriptor: Some(descriptor),
+            ..FlightData::default()
+        };
+        let put = client
+            .put_messages(futures::stream::iter([message]))
+            .await
+            .map(drop);
         for status in [info, put].into_iter().filter_map(Result::err) {
             let expected = !matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal);
             assert!(expected, "seed {seed}, round {round}: {status}");
@@ -146,9 +202,21 @@ async fn malformed_arrow_in_parameters() {
     let seed = seed();
     let mut random = Random(seed);
     let mut client = Client::connect(&server).await;
-    let handle = client.prepare("select ?").await.expect("it can be prepared").prepared_statement_handle;
-    let query = CommandPreparedStatementQuery { prepared_statement_handle: handle.clone() }.as_any().encode_to_vec();
-    let update = CommandPreparedStatementUpdate { prepared_statement_handle: handle.clone() }.as_any().encode_to_vec();
+    let handle = client
+        .prepare("select ?")
+        .await
+        .expect("it can be prepared")
+        .prepared_statement_handle;
+    let query = CommandPreparedStatementQuery {
+        prepared_statement_handle: handle.clone(),
+    }
+    .as_any()
+    .encode_to_vec();
+    let update = CommandPreparedStatementUpdate {
+        prepared_statement_handle: handle.clone(),
+    }
+    .as_any()
+    .encode_to_vec();
     let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     let rows = RecordBatch::try_from_iter([("$1", column)]).expect("one column is a batch");
     let encoder = FlightDataEncoderBuilder::new().build(futures::stream::iter([Ok(rows.clone())]));
@@ -177,11 +245,17 @@ async fn malformed_arrow_in_parameters() {
         let outcome = tokio::time::timeout(Duration::from_secs(20), put).await;
         let outcome = outcome.unwrap_or_else(|_| panic!("seed {seed}, round {round}: no answer"));
         if let Err(status) = outcome {
-            let expected = matches!(status.code(), Code::InvalidArgument | Code::ResourceExhausted | Code::Unimplemented);
+            let expected = matches!(
+                status.code(),
+                Code::InvalidArgument | Code::ResourceExhausted | Code::Unimplemented
+            );
             assert!(expected, "seed {seed}, round {round}: {status}");
         }
     }
-    let bound = client.rows_prepared(&handle, Some(rows)).await.expect("the statement is still good");
+    let bound = client
+        .rows_prepared(&handle, Some(rows))
+        .await
+        .expect("the statement is still good");
     assert_eq!(bound.num_rows(), 1);
     Client::assert_answers(&server).await;
 }
@@ -194,11 +268,16 @@ fn random_length(round: usize) -> usize {
 async fn a_client_that_sends_no_rows() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
-    let status = client.put_messages(futures::stream::empty()).await.expect_err("nothing was sent");
+    let status = client
+        .put_messages(futures::stream::empty())
+        .await
+        .expect_err("nothing was sent");
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     // One that never sends its first message holds nothing up.
     let silent = client.put_messages(futures::stream::pending());
-    tokio::time::timeout(Duration::from_millis(500), silent).await.expect_err("it waits");
+    tokio::time::timeout(Duration::from_millis(500), silent)
+        .await
+        .expect_err("it waits");
     Client::assert_answers(&server).await;
 }
 
@@ -207,29 +286,49 @@ async fn oversized_headers_and_messages() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
     client.set_header("x-oversized", &"x".repeat(1 << 20));
-    client.rows("select 1").await.expect_err("a header of 1 MB is refused");
+    client
+        .rows("select 1")
+        .await
+        .expect_err("a header of 1 MB is refused");
     let mut client = Client::connect(&server).await;
     client.set_header("x-long", &"x".repeat(8 << 10));
     assert_eq!(client.value("select 1").await.expect("8 KB are fine"), "1");
-    let status = client.rows(&format!("select '{}'", "x".repeat(80 << 20))).await.expect_err("80 MB are too much");
-    assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument), "{status}");
+    let status = client
+        .rows(&format!("select '{}'", "x".repeat(80 << 20)))
+        .await
+        .expect_err("80 MB are too much");
+    assert!(
+        matches!(
+            status.code(),
+            Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument
+        ),
+        "{status}"
+    );
     Client::assert_answers(&server).await;
 }
 
 #[tokio::test]
 async fn clients_that_say_nothing() {
     let server = tpch_server().start();
-    let mut silent: Vec<TcpStream> =
-        (0..100).map(|_| TcpStream::connect(server.address()).expect("it accepts")).collect();
+    let mut silent: Vec<TcpStream> = (0..100)
+        .map(|_| TcpStream::connect(server.address()).expect("it accepts"))
+        .collect();
     Client::assert_answers(&server).await;
     let started = Instant::now();
     let first = &mut silent[0];
-    first.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout can be set");
+    first
+        .set_read_timeout(Some(Duration::from_secs(40)))
+        .expect("a timeout can be set");
     // Whatever it says before (HTTP/2 lets a server speak first), it ends the connection.
     let ended = std::io::copy(first, &mut std::io::sink());
-    assert!(!matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "it is still open");
+    assert!(
+        !matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+        "it is still open"
+    );
     assert!(started.elapsed() < Duration::from_secs(40));
-    server.wait_metric("warpflight_connections", Duration::from_secs(20), |open| open <= 1.0);
+    server.wait_metric("warpflight_connections", Duration::from_secs(20), |open| {
+        open <= 1.0
+    });
 }
 
 #[tokio::test]
@@ -252,7 +351,9 @@ async fn clients_that_speak_something_else() {
     let mut open = Vec::new();
     for opening in &openings {
         let mut stream = TcpStream::connect(server.address()).expect("it accepts");
-        stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout can be set");
+        stream
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("a timeout can be set");
         // It may close the connection before all is written.
         let _ = stream.write_all(opening);
         let _ = stream.read(&mut [0; 1024]);
@@ -266,23 +367,42 @@ async fn clients_that_speak_something_else() {
 async fn a_client_that_stops_reading_midway() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
-    let mut stream = client.stream("select value from generate_series(1, 1000000000)").await.expect("it runs");
+    let mut stream = client
+        .stream("select value from generate_series(1, 1000000000)")
+        .await
+        .expect("it runs");
     for _ in 0..3 {
-        stream.message().await.expect("it has begun").expect("it has begun");
+        stream
+            .message()
+            .await
+            .expect("it has begun")
+            .expect("it has begun");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = server.metric("warpflight_result_rows_total");
     Client::assert_answers(&server).await;
     // The same connection still answers other requests: one stream does not block the next.
-    assert_eq!(client.value("select count(*) from nation").await.expect("it answers"), "25");
+    assert_eq!(
+        client
+            .value("select count(*) from nation")
+            .await
+            .expect("it answers"),
+        "25"
+    );
     tokio::time::sleep(Duration::from_secs(1)).await;
     let after = server.metric("warpflight_result_rows_total");
-    assert!(after - before < 100_000.0, "{} rows went to nobody", after - before);
+    assert!(
+        after - before < 100_000.0,
+        "{} rows went to nobody",
+        after - before
+    );
     for _ in 0..50 {
         stream.message().await.expect("it goes on").expect("it goes on");
     }
     drop(stream);
-    server.wait_metric("warpflight_queries_running", Duration::from_secs(1), |running| running == 0.0);
+    server.wait_metric("warpflight_queries_running", Duration::from_secs(1), |running| {
+        running == 0.0
+    });
 }
 
 /// Passes bytes through as they are.

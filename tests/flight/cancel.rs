@@ -16,7 +16,8 @@ use crate::tpch_server;
 /// Streams for hours.
 const ENDLESS_STREAM: &str = "select value from generate_series(1, 1000000000000)";
 /// Computes for hours before its first row.
-const ENDLESS_SUM: &str = "select sum(a.value * b.value % 7) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+const ENDLESS_SUM: &str =
+    "select sum(a.value * b.value % 7) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -26,11 +27,17 @@ fn stops_within_a_second(server: &Server) {
 }
 
 fn runs(server: &Server) {
-    server.wait_metric("warpflight_queries_running", 10 * SECOND, |running| running == 1.0);
+    server.wait_metric("warpflight_queries_running", 10 * SECOND, |running| {
+        running == 1.0
+    });
 }
 
 /// Starts a query and cancels it; what its reader sees.
-async fn cancelled(server: &Server, sql: &str, cancel: impl AsyncFn(&mut Client, FlightInfo)) -> tonic::Status {
+async fn cancelled(
+    server: &Server,
+    sql: &str,
+    cancel: impl AsyncFn(&mut Client, FlightInfo),
+) -> tonic::Status {
     let mut client = Client::connect(server).await;
     let info = client.info(sql).await.expect("a query can be planned");
     let ticket = only_ticket(&info);
@@ -43,7 +50,10 @@ async fn cancelled(server: &Server, sql: &str, cancel: impl AsyncFn(&mut Client,
     runs(server);
     cancel(&mut client, info).await;
     stops_within_a_second(server);
-    reading.await.expect("the reader does not panic").expect_err("the stream ends with an error")
+    reading
+        .await
+        .expect("the reader does not panic")
+        .expect_err("the stream ends with an error")
 }
 
 #[tokio::test]
@@ -52,9 +62,18 @@ async fn by_cancel_flight_info() {
     for sql in [ENDLESS_STREAM, ENDLESS_SUM] {
         let status = cancelled(&server, sql, async |client: &mut Client, info| {
             let request = CancelFlightInfoRequest::new(info);
-            let results = client.action("CancelFlightInfo", request.encode_to_vec()).await.expect("it can be cancelled");
+            let results = client
+                .action("CancelFlightInfo", request.encode_to_vec())
+                .await
+                .expect("it can be cancelled");
             let result = CancelFlightInfoResult::decode(&results[0][..]).expect("the result is one");
-            assert!(matches!(result.status(), CancelStatus::Cancelled | CancelStatus::Cancelling), "{result:?}");
+            assert!(
+                matches!(
+                    result.status(),
+                    CancelStatus::Cancelled | CancelStatus::Cancelling
+                ),
+                "{result:?}"
+            );
         })
         .await;
         assert_eq!(status.code(), Code::Cancelled, "{status}");
@@ -64,11 +83,20 @@ async fn by_cancel_flight_info() {
 #[tokio::test]
 async fn by_cancel_query() {
     let server = tpch_server().start();
-    let status = cancelled(&server, ENDLESS_STREAM, async |client: &mut Client, info: FlightInfo| {
-        let request = ActionCancelQueryRequest { info: info.encode_to_vec().into() };
-        let results = client.action("CancelQuery", request.as_any().encode_to_vec()).await.expect("it can be cancelled");
-        Any::decode(&results[0][..]).expect("the result is packed");
-    })
+    let status = cancelled(
+        &server,
+        ENDLESS_STREAM,
+        async |client: &mut Client, info: FlightInfo| {
+            let request = ActionCancelQueryRequest {
+                info: info.encode_to_vec().into(),
+            };
+            let results = client
+                .action("CancelQuery", request.as_any().encode_to_vec())
+                .await
+                .expect("it can be cancelled");
+            Any::decode(&results[0][..]).expect("the result is packed");
+        },
+    )
     .await;
     assert_eq!(status.code(), Code::Cancelled, "{status}");
 }
@@ -81,7 +109,10 @@ async fn nobody_elses() {
     let mut stream = mine.get(only_ticket(&info)).await.expect("it runs");
     stream.message().await.expect("it has begun");
     let request = CancelFlightInfoRequest::new(info);
-    let status = other.action("CancelFlightInfo", request.encode_to_vec()).await.expect_err("it is not theirs");
+    let status = other
+        .action("CancelFlightInfo", request.encode_to_vec())
+        .await
+        .expect_err("it is not theirs");
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
     for _ in 0..20 {
         stream.message().await.expect("it runs on").expect("it runs on");
@@ -121,7 +152,10 @@ async fn by_killing_the_client() {
              import time; time.sleep(600)",
             server.url()
         );
-        let mut client = Command::new(python_env()).args(["-c", &script]).spawn().expect("Python can be started");
+        let mut client = Command::new(python_env())
+            .args(["-c", &script])
+            .spawn()
+            .expect("Python can be started");
         runs(&server);
         client.kill().expect("the client runs");
         stops_within_a_second(&server);
@@ -133,7 +167,10 @@ async fn by_killing_the_client() {
 async fn by_closing_the_session() {
     let server = tpch_server().start();
     let status = cancelled(&server, ENDLESS_STREAM, async |client: &mut Client, _| {
-        client.action("CloseSession", Vec::new()).await.expect("the session can be closed");
+        client
+            .action("CloseSession", Vec::new())
+            .await
+            .expect("the session can be closed");
     })
     .await;
     assert_eq!(status.code(), Code::Cancelled, "{status}");

@@ -69,7 +69,10 @@ fn adbc_over_tls() {
 fn adbc_over_mutual_tls() {
     let certificates = Certificates::new();
     let authority = certificates.path("ca.pem").display().to_string();
-    let server = tpch_server().args(certificates.server_args()).args(["--tls-client-ca", &authority]).start();
+    let server = tpch_server()
+        .args(certificates.server_args())
+        .args(["--tls-client-ca", &authority])
+        .start();
     let setup = json!({
         "url": server.url(),
         "ca": certificates.pem("ca.pem"),
@@ -84,7 +87,10 @@ fn adbc_over_mutual_tls() {
 fn no_check_is_left_out() {
     let tests = include_str!("clients.rs");
     for script in [include_str!("adbc.py"), include_str!("pyarrow_flight.py")] {
-        for name in script.lines().filter_map(|line| line.strip_prefix("def check_")?.split_once('(')) {
+        for name in script
+            .lines()
+            .filter_map(|line| line.strip_prefix("def check_")?.split_once('('))
+        {
             let mut words = tests.split(|c: char| !c.is_alphanumeric() && c != '_');
             assert!(words.any(|word| word == name.0), "check_{} is not a test", name.0);
         }
@@ -96,23 +102,47 @@ fn no_check_is_left_out() {
 fn demo_and_its_snippets() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     // Not made at scale 0.1 here, which takes a debug build too long: the sample is taken as it lies there.
-    std::os::unix::fs::symlink(warpflight_tests::data::tpch(crate::SCALE), folder.path().join("warpflight-demo"))
-        .expect("a link can be made");
-    let server = warpflight_tests::server::Options::new().args(["--demo"]).current_dir(folder.path()).start();
+    std::os::unix::fs::symlink(
+        warpflight_tests::data::tpch(crate::SCALE),
+        folder.path().join("warpflight-demo"),
+    )
+    .expect("a link can be made");
+    let server = warpflight_tests::server::Options::new()
+        .args(["--demo"])
+        .current_dir(folder.path())
+        .start();
     let greeting = server.greeting();
     let python = warpflight_tests::python::python_env();
     let mut snippets = 0;
     for line in greeting.lines().filter(|line| line.contains("nation")).skip(1) {
-        let command = line.trim().split_once("  ").expect("a name stands before each snippet").1.trim();
+        let command = line
+            .trim()
+            .split_once("  ")
+            .expect("a name stands before each snippet")
+            .1
+            .trim();
         let output = std::process::Command::new("sh")
             .args(["-c", &command.replace("python3", &python.display().to_string())])
             .output()
             .expect("sh can be started");
         let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{command}\n{printed}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(printed.contains("ALGERIA") || printed.contains("n_name"), "{command}\n{printed}");
+        assert!(
+            output.status.success(),
+            "{command}\n{printed}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            printed.contains("ALGERIA") || printed.contains("n_name"),
+            "{command}\n{printed}"
+        );
         snippets += 1;
     }
     assert_eq!(snippets, 3, "{greeting}");
-    assert!(server.wait_metric("warpflight_queries_running", Duration::from_secs(2), |running| running == 0.0) < Duration::from_secs(2));
+    assert!(
+        server.wait_metric(
+            "warpflight_queries_running",
+            Duration::from_secs(2),
+            |running| running == 0.0
+        ) < Duration::from_secs(2)
+    );
 }

@@ -1,8 +1,8 @@
 //! The server as its users meet it: real clients, wrong input, load, operation.
 
-mod clients;
 mod bad_input;
 mod cancel;
+mod clients;
 mod command_line;
 mod configuration;
 mod files;

@@ -1,7 +1,7 @@
 //! Slow readers do not grow the server's memory.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use warpflight_tests::client::Client;
@@ -12,8 +12,13 @@ const GROWTH_BYTES_MAX: u64 = 256 << 20;
 
 /// 32 computed columns of 8 bytes by 8 million rows: over 2 GB, no two columns of which share memory.
 fn wide_rows(millions: u64) -> String {
-    let columns: Vec<String> = (0..32).map(|column| format!("value + {column} as c{column}")).collect();
-    format!("select {} from generate_series(1, {millions}000000)", columns.join(", "))
+    let columns: Vec<String> = (0..32)
+        .map(|column| format!("value + {column} as c{column}"))
+        .collect();
+    format!(
+        "select {} from generate_series(1, {millions}000000)",
+        columns.join(", ")
+    )
 }
 
 /// The most memory that the server held while this ran.
@@ -35,12 +40,20 @@ impl Watch {
                 }
             }
         });
-        Self { stop, peak, thread: Some(thread) }
+        Self {
+            stop,
+            peak,
+            thread: Some(thread),
+        }
     }
 
     fn peak_bytes(mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().expect("it is taken once").join().expect("watching does not panic");
+        self.thread
+            .take()
+            .expect("it is taken once")
+            .join()
+            .expect("watching does not panic");
         self.peak.load(Ordering::Relaxed)
     }
 }
@@ -51,10 +64,16 @@ async fn warmed_up() -> (Arc<Server>, u64) {
     let mut client = Client::connect(&server).await;
     let mut stream = client.stream(&wide_rows(1)).await.expect("it runs");
     for _ in 0..20 {
-        stream.message().await.expect("it has begun").expect("it has begun");
+        stream
+            .message()
+            .await
+            .expect("it has begun")
+            .expect("it has begun");
     }
     drop(stream);
-    server.wait_metric("warpflight_queries_running", Duration::from_secs(5), |running| running == 0.0);
+    server.wait_metric("warpflight_queries_running", Duration::from_secs(5), |running| {
+        running == 0.0
+    });
     let baseline = server.resident_bytes();
     (server, baseline)
 }
@@ -80,8 +99,18 @@ async fn one_slow_reader_of_two_gigabytes() {
     let peak = watch.peak_bytes();
     assert!(bytes >= 2_000_000_000, "{bytes} bytes came");
     let grown = peak.saturating_sub(baseline);
-    assert!(grown < GROWTH_BYTES_MAX, "from {} to {} MiB", baseline >> 20, peak >> 20);
-    println!("{} MB read; the server held {} MiB, {} at most", bytes / 1_000_000, baseline >> 20, peak >> 20);
+    assert!(
+        grown < GROWTH_BYTES_MAX,
+        "from {} to {} MiB",
+        baseline >> 20,
+        peak >> 20
+    );
+    println!(
+        "{} MB read; the server held {} MiB, {} at most",
+        bytes / 1_000_000,
+        baseline >> 20,
+        peak >> 20
+    );
 }
 
 #[tokio::test]
@@ -92,16 +121,27 @@ async fn four_stalled_readers() {
     for _ in 0..4 {
         let mut client = Client::connect(&server).await;
         let mut stream = client.stream(&wide_rows(100)).await.expect("it runs");
-        stream.message().await.expect("it has begun").expect("it has begun");
+        stream
+            .message()
+            .await
+            .expect("it has begun")
+            .expect("it has begun");
         streams.push((client, stream));
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
     Client::assert_answers(&server).await;
     drop(streams);
-    server.wait_metric("warpflight_queries_running", Duration::from_secs(2), |running| running == 0.0);
+    server.wait_metric("warpflight_queries_running", Duration::from_secs(2), |running| {
+        running == 0.0
+    });
     let peak = watch.peak_bytes();
     let grown = peak.saturating_sub(baseline);
-    assert!(grown < GROWTH_BYTES_MAX, "from {} to {} MiB", baseline >> 20, peak >> 20);
+    assert!(
+        grown < GROWTH_BYTES_MAX,
+        "from {} to {} MiB",
+        baseline >> 20,
+        peak >> 20
+    );
     assert_eq!(server.metric("warpflight_result_buffer_bytes"), 0.0);
     println!("the server held {} MiB, {} at most", baseline >> 20, peak >> 20);
 }

@@ -15,7 +15,9 @@ const ENDLESS: &str = "select value from generate_series(1, 1000000000000)";
 /// How it ended, and how long that took from now.
 fn end(mut server: Server, within: Duration) -> (i32, Duration) {
     let started = Instant::now();
-    let status = server.wait_exit(within).unwrap_or_else(|| panic!("it still runs after {within:?}"));
+    let status = server
+        .wait_exit(within)
+        .unwrap_or_else(|| panic!("it still runs after {within:?}"));
     (status.code().expect("it exited by itself"), started.elapsed())
 }
 
@@ -65,7 +67,11 @@ async fn server_refuses(server: &Server, client: &mut Client) {
                 assert!(status.message().contains("shutting down"), "{status}");
                 return;
             }
-            Ok(_) => assert!(started.elapsed() < Duration::from_secs(2), "{} takes new work", server.url()),
+            Ok(_) => assert!(
+                started.elapsed() < Duration::from_secs(2),
+                "{} takes new work",
+                server.url()
+            ),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -88,9 +94,15 @@ async fn the_deadline_is_kept() {
         }
     });
     let (_, took) = end(server, Duration::from_secs(15));
-    assert!(took > Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
+    assert!(
+        took > Duration::from_millis(500) && took < Duration::from_secs(5),
+        "{took:?}"
+    );
     let status = reading.await.expect("the reader does not panic");
-    assert!(matches!(status.code(), Code::Cancelled | Code::Unavailable), "{status}");
+    assert!(
+        matches!(status.code(), Code::Cancelled | Code::Unavailable),
+        "{status}"
+    );
 }
 
 /// Not even a reader that takes nothing keeps it alive.
@@ -122,23 +134,38 @@ async fn a_second_signal_ends_it_at_once() {
 
 #[tokio::test]
 async fn those_in_the_queue_are_told() {
-    let server = tpch_server().args(["--concurrent-queries-max", "1", "--drain-timeout", "700ms"]).start();
+    let server = tpch_server()
+        .args(["--concurrent-queries-max", "1", "--drain-timeout", "700ms"])
+        .start();
     let mut client = Client::connect(&server).await;
     let mut stream = client.stream(ENDLESS).await.expect("it runs");
     stream.message().await.expect("it has begun");
     let mut second = Client::connect(&server).await;
     let waiting = tokio::spawn(async move { second.value("select 2").await });
-    server.wait_metric("warpflight_queries_queued", Duration::from_secs(5), |queued| queued == 1.0);
+    server.wait_metric("warpflight_queries_queued", Duration::from_secs(5), |queued| {
+        queued == 1.0
+    });
     server.signal("TERM");
-    let status = waiting.await.expect("it does not panic").expect_err("its turn does not come");
-    assert!(matches!(status.code(), Code::Cancelled | Code::Unavailable), "{status}");
+    let status = waiting
+        .await
+        .expect("it does not panic")
+        .expect_err("its turn does not come");
+    assert!(
+        matches!(status.code(), Code::Cancelled | Code::Unavailable),
+        "{status}"
+    );
     end(server, Duration::from_secs(15));
 }
 
 #[test]
 fn a_port_that_is_taken() {
     let first = tpch_server().start();
-    let refusal = warpflight_tests::server::Options::new().args(["--listen", first.address()]).refused();
+    let refusal = warpflight_tests::server::Options::new()
+        .args(["--listen", first.address()])
+        .refused();
     assert!(refusal.stderr.contains(first.address()), "{}", refusal.stderr);
-    assert!(refusal.status.is_some_and(|status| !status.success()), "{refusal:?}");
+    assert!(
+        refusal.status.is_some_and(|status| !status.success()),
+        "{refusal:?}"
+    );
 }

@@ -27,12 +27,35 @@ async fn garbage() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
     let statement = |handle: &[u8]| {
-        TicketStatementQuery { statement_handle: handle.to_vec().into() }.as_any().encode_to_vec()
+        TicketStatementQuery {
+            statement_handle: handle.to_vec().into(),
+        }
+        .as_any()
+        .encode_to_vec()
     };
     let long = vec![b'a'; 100_000];
-    for bytes in [&b""[..], b"garbage", b"\x00\xff\x00\xff", &long, &statement(b""), &statement(b"a.b.c"), &statement(&long)] {
-        let status = refused(&mut client, Ticket { ticket: bytes.to_vec().into() }).await;
-        assert_eq!(status.code(), Code::InvalidArgument, "{} bytes: {status}", bytes.len());
+    for bytes in [
+        &b""[..],
+        b"garbage",
+        b"\x00\xff\x00\xff",
+        &long,
+        &statement(b""),
+        &statement(b"a.b.c"),
+        &statement(&long),
+    ] {
+        let status = refused(
+            &mut client,
+            Ticket {
+                ticket: bytes.to_vec().into(),
+            },
+        )
+        .await;
+        assert_eq!(
+            status.code(),
+            Code::InvalidArgument,
+            "{} bytes: {status}",
+            bytes.len()
+        );
         assert!(status.message().contains("ticket"), "{status}");
     }
     assert_eq!(client.value("select 1").await.expect("the session goes on"), "1");
@@ -48,9 +71,18 @@ async fn every_flipped_bit_is_noticed() {
     for position in 0..ticket.len() {
         let mut forged = ticket.to_vec();
         forged[position] ^= 1 << (position % 8);
-        let status = refused(&mut client, Ticket { ticket: forged.into() }).await;
+        let status = refused(
+            &mut client,
+            Ticket {
+                ticket: forged.into(),
+            },
+        )
+        .await;
         assert!(
-            matches!(status.code(), Code::InvalidArgument | Code::PermissionDenied | Code::Unimplemented),
+            matches!(
+                status.code(),
+                Code::InvalidArgument | Code::PermissionDenied | Code::Unimplemented
+            ),
             "byte {position}: {status}"
         );
     }
@@ -65,13 +97,19 @@ async fn another_sessions() {
     let status = refused(&mut other, only_ticket(&info)).await;
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
     assert!(status.message().contains("another session"), "{status}");
-    mine.rows_of(info).await.expect("it is good where it was given out");
+    mine.rows_of(info)
+        .await
+        .expect("it is good where it was given out");
 }
 
 #[tokio::test]
 async fn another_servers() {
     let servers: [Server; 2] = [tpch_server().start(), tpch_server().start()];
-    let info = Client::connect(&servers[0]).await.info("select 1").await.expect("a query can be planned");
+    let info = Client::connect(&servers[0])
+        .await
+        .info("select 1")
+        .await
+        .expect("a query can be planned");
     let mut client = Client::connect(&servers[1]).await;
     let status = refused(&mut client, only_ticket(&info)).await;
     assert!(status.message().contains("ticket"), "{status}");

@@ -4,25 +4,31 @@
 //! the files are first rewritten with the server's results, and with DuckDB's beside them where they differ; the
 //! run fails until every difference has its reason written above it.
 
-#![allow(clippy::print_stdout, reason = "the numbers of statements are this test's report")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the numbers of statements are this test's report"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use warpflight_tests::server::Options;
+use warpflight_tests::slt::Result;
 use warpflight_tests::slt::data::ensure_tables;
 use warpflight_tests::slt::duckdb::DuckDbProcess;
 use warpflight_tests::slt::flight::FlightDb;
 use warpflight_tests::slt::script::{Role, UNEXPLAINED, accept_results, run_file, split_disagreements};
-use warpflight_tests::slt::Result;
 
 /// A run over all files with fewer statements has lost some.
 const STATEMENT_COUNT_MIN: usize = 1000;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     let files = case_files(&words)?;
     if std::env::args().any(|word| word == "--list") || files.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -73,7 +79,11 @@ async fn main() -> Result<ExitCode> {
         println!("expected at least {STATEMENT_COUNT_MIN} statements");
         return Ok(ExitCode::FAILURE);
     }
-    Ok(if failure_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failure_count == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn case_files(words: &[String]) -> Result<Vec<PathBuf>> {
@@ -82,7 +92,9 @@ fn case_files(words: &[String]) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".slt") && (words.is_empty() || words.iter().any(|word| name.contains(word.as_str()))) {
+        if name.ends_with(".slt")
+            && (words.is_empty() || words.iter().any(|word| name.contains(word.as_str())))
+        {
             files.push(path);
         }
     }
@@ -93,7 +105,14 @@ fn case_files(words: &[String]) -> Result<Vec<PathBuf>> {
 fn table_names(data: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(data)? {
-        names.push(entry?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        names.push(
+            entry?
+                .path()
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+        );
     }
     Ok(names)
 }

@@ -25,11 +25,23 @@ impl Certificates {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are fine");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "tests' authority");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "tests' authority");
         let authority = CertifiedIssuer::self_signed(params, new_key()).expect("a certificate can be signed");
         fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file can be written");
-        write_signed(folder.path(), "server", ExtendedKeyUsagePurpose::ServerAuth, &authority);
-        write_signed(folder.path(), "client", ExtendedKeyUsagePurpose::ClientAuth, &authority);
+        write_signed(
+            folder.path(),
+            "server",
+            ExtendedKeyUsagePurpose::ServerAuth,
+            &authority,
+        );
+        write_signed(
+            folder.path(),
+            "client",
+            ExtendedKeyUsagePurpose::ClientAuth,
+            &authority,
+        );
         Self { folder }
     }
 
@@ -46,7 +58,12 @@ impl Certificates {
     /// The arguments with which a server uses them.
     pub fn server_args(&self) -> [String; 4] {
         let path = |name| self.path(name).display().to_string();
-        ["--tls-cert".into(), path("server.pem"), "--tls-key".into(), path("server.key")]
+        [
+            "--tls-cert".into(),
+            path("server.pem"),
+            "--tls-key".into(),
+            path("server.key"),
+        ]
     }
 }
 
@@ -71,7 +88,9 @@ fn write_signed(
     params.extended_key_usages = vec![usage];
     params.distinguished_name.push(DnType::CommonName, name);
     let key = new_key();
-    let certificate = params.signed_by(&key, authority).expect("a certificate can be signed");
+    let certificate = params
+        .signed_by(&key, authority)
+        .expect("a certificate can be signed");
     fs::write(folder.join(format!("{name}.pem")), certificate.pem()).expect("a file can be written");
     fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).expect("a file can be written");
 }

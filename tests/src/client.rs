@@ -14,9 +14,9 @@ use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{
-    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any, CommandPreparedStatementQuery,
-    CommandPreparedStatementUpdate, CommandStatementQuery, CommandStatementUpdate, DoPutUpdateResult,
-    ProstMessageExt,
+    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any,
+    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementQuery,
+    CommandStatementUpdate, DoPutUpdateResult, ProstMessageExt,
 };
 use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, PutResult, Ticket};
 use bytes::Bytes;
@@ -45,8 +45,11 @@ impl Client {
     /// # Panics
     /// If it cannot.
     pub async fn connect(server: &Server) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{}", server.address())).expect("the address is a URL");
-        Self::connect_endpoint(endpoint).await.unwrap_or_else(|error| panic!("{}: {error:?}", server.url()))
+        let endpoint =
+            Endpoint::from_shared(format!("http://{}", server.address())).expect("the address is a URL");
+        Self::connect_endpoint(endpoint)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:?}", server.url()))
     }
 
     /// Connects to an endpoint.
@@ -54,9 +57,15 @@ impl Client {
     /// # Errors
     /// If it cannot.
     pub async fn connect_endpoint(endpoint: Endpoint) -> Result<Self, tonic::transport::Error> {
-        let channel = endpoint.connect_timeout(Duration::from_secs(10)).connect().await?;
+        let channel = endpoint
+            .connect_timeout(Duration::from_secs(10))
+            .connect()
+            .await?;
         let flight = FlightServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Self { flight, headers: MetadataMap::new() })
+        Ok(Self {
+            flight,
+            headers: MetadataMap::new(),
+        })
     }
 
     /// Sends a header with every request from now on.
@@ -81,12 +90,20 @@ impl Client {
     /// What the server says.
     pub async fn sign_in(&mut self, user: &str, password: &str) -> Result<String, Status> {
         self.headers.remove("authorization");
-        self.set_header("authorization", &format!("Basic {}", base64(&format!("{user}:{password}"))));
+        self.set_header(
+            "authorization",
+            &format!("Basic {}", base64(&format!("{user}:{password}"))),
+        );
         let request = self.request(futures::stream::iter([HandshakeRequest::default()]));
         self.headers.remove("authorization");
         let response = self.flight.handshake(request).await?;
-        let header = response.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        let header = header.ok_or_else(|| Status::internal("handshake: no authorization header"))?.to_owned();
+        let header = response
+            .metadata()
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
+        let header = header
+            .ok_or_else(|| Status::internal("handshake: no authorization header"))?
+            .to_owned();
         let _: Vec<_> = response.into_inner().try_collect().await?;
         self.set_header("authorization", &header);
         Ok(header.trim_start_matches("Bearer ").to_owned())
@@ -97,7 +114,11 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn info(&mut self, sql: &str) -> Result<FlightInfo, Status> {
-        self.info_of(&CommandStatementQuery { query: sql.to_owned(), transaction_id: None }).await
+        self.info_of(&CommandStatementQuery {
+            query: sql.to_owned(),
+            transaction_id: None,
+        })
+        .await
     }
 
     /// The flight of a command.
@@ -145,10 +166,14 @@ impl Client {
         let announced: Schema = info.clone().try_decode_schema().map_err(undecodable)?;
         let mut batches = Vec::new();
         for endpoint in info.endpoint {
-            let messages = self.get(endpoint.ticket.expect("an endpoint has a ticket")).await?;
+            let messages = self
+                .get(endpoint.ticket.expect("an endpoint has a ticket"))
+                .await?;
             batches.extend(decode(messages).await?);
         }
-        let schema = batches.first().map_or_else(|| announced.clone().into(), RecordBatch::schema);
+        let schema = batches
+            .first()
+            .map_or_else(|| announced.clone().into(), RecordBatch::schema);
         if announced.fields() != schema.fields() {
             return Err(Status::internal(format!("announced {announced}, sent {schema}")));
         }
@@ -171,7 +196,10 @@ impl Client {
     pub async fn value(&mut self, sql: &str) -> Result<String, Status> {
         match self.column(sql).await?.as_slice() {
             [value] => Ok(value.clone()),
-            values => Err(Status::internal(format!("{sql}: found {} values, expected one", values.len()))),
+            values => Err(Status::internal(format!(
+                "{sql}: found {} values, expected one",
+                values.len()
+            ))),
         }
     }
 
@@ -190,7 +218,10 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn update(&mut self, sql: &str) -> Result<i64, Status> {
-        let command = CommandStatementUpdate { query: sql.to_owned(), transaction_id: None };
+        let command = CommandStatementUpdate {
+            query: sql.to_owned(),
+            transaction_id: None,
+        };
         let results = self.put(&command, None).await?;
         updated(&results)
     }
@@ -207,12 +238,17 @@ impl Client {
         let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
         match rows {
             None => {
-                let message = FlightData { flight_descriptor: Some(descriptor), ..FlightData::default() };
+                let message = FlightData {
+                    flight_descriptor: Some(descriptor),
+                    ..FlightData::default()
+                };
                 self.put_messages(futures::stream::iter([message])).await
             }
             Some(rows) => {
                 let rows = futures::stream::iter([Ok(rows)]);
-                let encoder = FlightDataEncoderBuilder::new().with_flight_descriptor(Some(descriptor)).build(rows);
+                let encoder = FlightDataEncoderBuilder::new()
+                    .with_flight_descriptor(Some(descriptor))
+                    .build(rows);
                 let messages: Vec<FlightData> = encoder.try_collect().await.map_err(status_of)?;
                 self.put_messages(futures::stream::iter(messages)).await
             }
@@ -228,7 +264,12 @@ impl Client {
         messages: impl Stream<Item = FlightData> + Send + 'static,
     ) -> Result<Vec<PutResult>, Status> {
         let request = self.request(messages);
-        self.flight.do_put(request).await?.into_inner().try_collect().await
+        self.flight
+            .do_put(request)
+            .await?
+            .into_inner()
+            .try_collect()
+            .await
     }
 
     /// Runs an action; the bodies of its results.
@@ -236,7 +277,10 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn action(&mut self, name: &str, body: impl Into<Bytes>) -> Result<Vec<Bytes>, Status> {
-        let request = self.request(Action { r#type: name.to_owned(), body: body.into() });
+        let request = self.request(Action {
+            r#type: name.to_owned(),
+            body: body.into(),
+        });
         let results = self.flight.do_action(request).await?.into_inner();
         results.map_ok(|result| result.body).try_collect().await
     }
@@ -246,19 +290,34 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn prepare(&mut self, sql: &str) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let request = ActionCreatePreparedStatementRequest { query: sql.to_owned(), transaction_id: None };
-        let bodies = self.action("CreatePreparedStatement", request.as_any().encode_to_vec()).await?;
-        let body = bodies.first().ok_or_else(|| Status::internal("CreatePreparedStatement: no result"))?;
+        let request = ActionCreatePreparedStatementRequest {
+            query: sql.to_owned(),
+            transaction_id: None,
+        };
+        let bodies = self
+            .action("CreatePreparedStatement", request.as_any().encode_to_vec())
+            .await?;
+        let body = bodies
+            .first()
+            .ok_or_else(|| Status::internal("CreatePreparedStatement: no result"))?;
         let any = Any::decode(&body[..]).map_err(undecodable)?;
-        any.unpack().map_err(undecodable)?.ok_or_else(|| Status::internal(format!("found {}", any.type_url)))
+        any.unpack()
+            .map_err(undecodable)?
+            .ok_or_else(|| Status::internal(format!("found {}", any.type_url)))
     }
 
     /// Binds rows to a prepared statement's parameters and runs it as a query.
     ///
     /// # Errors
     /// What the server says.
-    pub async fn rows_prepared(&mut self, handle: &Bytes, rows: Option<RecordBatch>) -> Result<RecordBatch, Status> {
-        let command = CommandPreparedStatementQuery { prepared_statement_handle: handle.clone() };
+    pub async fn rows_prepared(
+        &mut self,
+        handle: &Bytes,
+        rows: Option<RecordBatch>,
+    ) -> Result<RecordBatch, Status> {
+        let command = CommandPreparedStatementQuery {
+            prepared_statement_handle: handle.clone(),
+        };
         if rows.is_some() {
             self.put(&command, rows).await?;
         }
@@ -270,8 +329,14 @@ impl Client {
     ///
     /// # Errors
     /// What the server says.
-    pub async fn update_prepared(&mut self, handle: &Bytes, rows: Option<RecordBatch>) -> Result<i64, Status> {
-        let command = CommandPreparedStatementUpdate { prepared_statement_handle: handle.clone() };
+    pub async fn update_prepared(
+        &mut self,
+        handle: &Bytes,
+        rows: Option<RecordBatch>,
+    ) -> Result<i64, Status> {
+        let command = CommandPreparedStatementUpdate {
+            prepared_statement_handle: handle.clone(),
+        };
         let results = self.put(&command, rows).await?;
         updated(&results)
     }
@@ -292,7 +357,9 @@ pub fn only_ticket(info: &FlightInfo) -> Ticket {
 pub fn column_text(column: &dyn Array) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let formatter = ArrayFormatter::try_new(column, &options).expect("every column can be written as text");
-    (0..column.len()).map(|row| formatter.value(row).to_string()).collect()
+    (0..column.len())
+        .map(|row| formatter.value(row).to_string())
+        .collect()
 }
 
 /// The batches of a stream of messages.
@@ -302,8 +369,13 @@ pub fn column_text(column: &dyn Array) -> Vec<String> {
 pub async fn decode(
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> Result<Vec<RecordBatch>, Status> {
-    let messages = messages.map_err(|status| FlightError::Tonic(Box::new(status))).boxed();
-    FlightRecordBatchStream::new_from_flight_data(messages).try_collect().await.map_err(status_of)
+    let messages = messages
+        .map_err(|status| FlightError::Tonic(Box::new(status)))
+        .boxed();
+    FlightRecordBatchStream::new_from_flight_data(messages)
+        .try_collect()
+        .await
+        .map_err(status_of)
 }
 
 /// Standard base64 of a text.
@@ -311,10 +383,17 @@ pub fn base64(text: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = String::new();
     for bytes in text.as_bytes().chunks(3) {
-        let group = bytes.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
+        let group = bytes
+            .iter()
+            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
+            << (8 * (3 - bytes.len()));
         for digit in 0..4 {
             let six = (group >> (18 - 6 * digit)) as usize & 63;
-            encoded.push(if digit <= bytes.len() { DIGITS[six].into() } else { '=' });
+            encoded.push(if digit <= bytes.len() {
+                DIGITS[six].into()
+            } else {
+                '='
+            });
         }
     }
     encoded
@@ -322,7 +401,10 @@ pub fn base64(text: &str) -> String {
 
 fn updated(results: &[PutResult]) -> Result<i64, Status> {
     let [result] = results else {
-        return Err(Status::internal(format!("found {} results, expected one", results.len())));
+        return Err(Status::internal(format!(
+            "found {} results, expected one",
+            results.len()
+        )));
     };
     let count = DoPutUpdateResult::decode(&result.app_metadata[..]).map_err(undecodable)?;
     Ok(count.record_count)

@@ -18,10 +18,24 @@ pub fn tpch(scale: &str) -> PathBuf {
     made_once(&format!("tpch-{scale}"), |folder| {
         let mut command = Command::new(server_binary());
         command
-            .args(["generate", "tpch", "--scale", scale, "--row-group-bytes", "1MiB", "--out"])
+            .args([
+                "generate",
+                "tpch",
+                "--scale",
+                scale,
+                "--row-group-bytes",
+                "1MiB",
+                "--out",
+            ])
             .arg(folder.join("tables"));
-        let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
-        assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
+        assert!(
+            output.status.success(),
+            "{command:?} failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     })
     .join("tables")
 }
@@ -31,9 +45,12 @@ pub fn tpch(scale: &str) -> PathBuf {
 /// # Panics
 /// If it cannot be written.
 pub fn write_parquet(path: &Path, batch: &RecordBatch, row_group_rows: usize) {
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(row_group_rows)).build();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(row_group_rows))
+        .build();
     let file = File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("the schema is Parquet's");
+    let mut writer =
+        ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("the schema is Parquet's");
     writer.write(batch).expect("the rows can be written");
     writer.close().expect("the file can be closed");
 }

@@ -45,7 +45,9 @@ pub fn python_env() -> PathBuf {
         fs::remove_dir_all(&folder).expect("an outdated environment can be removed");
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(REQUIREMENTS));
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(REQUIREMENTS));
     fs::write(&stamp, requirements).expect("the list of requirements can be written");
     python
 }
@@ -56,8 +58,15 @@ pub fn python_env() -> PathBuf {
 /// If it fails, with what it said.
 pub fn run_python(script: &str, args: &[&str]) -> String {
     let output = python_output(script, args);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{script} {args:?}: {}\n{stdout}{stderr}", output.status);
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{script} {args:?}: {}\n{stdout}{stderr}",
+        output.status
+    );
     stdout.into_owned()
 }
 
@@ -77,10 +86,18 @@ fn python_output(script: &str, args: &[&str]) -> Output {
         .args(args)
         .env("PYTHONPATH", tests.join("python"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    command.output().unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"))
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"))
 }
 
 fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
-    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

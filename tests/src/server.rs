@@ -37,7 +37,8 @@ impl Options {
     /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -116,7 +117,10 @@ impl Options {
         }
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if ["WARPFLIGHT_", "AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if ["WARPFLIGHT_", "AWS_", "GOOGLE_", "AZURE_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
                 command.env_remove(name.as_ref());
             }
         }
@@ -139,12 +143,24 @@ impl Options {
                 }
             }
         });
-        let mut server = Server { child, folder, log, greeting: Vec::new(), printed, url: String::new(), http: None };
+        let mut server = Server {
+            child,
+            folder,
+            log,
+            greeting: Vec::new(),
+            printed,
+            url: String::new(),
+            http: None,
+        };
         match server.wait_ready() {
             true => Ok(server),
             false => {
                 let status = server.wait_exit(Duration::from_secs(10));
-                let refusal = Refusal { status, stdout: server.greeting.join("\n"), stderr: server.log() };
+                let refusal = Refusal {
+                    status,
+                    stdout: server.greeting.join("\n"),
+                    stderr: server.log(),
+                };
                 Err(refusal)
             }
         }
@@ -178,7 +194,10 @@ impl Server {
     fn wait_ready(&mut self) -> bool {
         let deadline = Instant::now() + START_TIMEOUT;
         // The ready line comes first; the snippets and the status page's address follow at once.
-        while let Ok(line) = self.printed.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self
+            .printed
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             let ready = line.contains("ready");
             self.greeting.push(line);
             if ready {
@@ -205,7 +224,11 @@ impl Server {
 
     /// Its Flight SQL port.
     pub fn port(&self) -> u16 {
-        let port = self.address().rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = self
+            .address()
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
         port.expect("the ready line ends its address with a port")
     }
 
@@ -241,8 +264,15 @@ impl Server {
     /// The memory that it holds in RAM.
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells VmRSS");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("VmRSS is in kB");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("Linux tells VmRSS");
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("VmRSS is in kB");
         kib * 1024
     }
 
@@ -254,7 +284,10 @@ impl Server {
             let matches = series == name || series.split_once('{').is_some_and(|(plain, _)| plain == name);
             matches.then(|| value.parse::<f64>().ok())?
         });
-        values.fold(None, |sum: Option<f64>, value| Some(sum.unwrap_or_default() + value))
+        values
+            .fold(None, |sum: Option<f64>, value| {
+                Some(sum.unwrap_or_default() + value)
+            })
             .unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
     }
 
@@ -277,7 +310,10 @@ impl Server {
     /// Sends it a signal, by name: `TERM`, `INT`, `STOP`.
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.pid());
-        let status = Command::new("sh").args(["-c", &kill]).status().expect("sh can be started");
+        let status = Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .expect("sh can be started");
         assert!(status.success(), "{kill}: {status}");
     }
 
@@ -305,16 +341,23 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("---- log of the server at {} ----\n{}", self.url, tail(&self.log(), 80));
+            eprintln!(
+                "---- log of the server at {} ----\n{}",
+                self.url,
+                tail(&self.log(), 80)
+            );
         }
     }
 }
 
 /// `SCHEME...://HOST:PORT` in a line.
 fn address_in(line: &str, scheme: &str) -> Option<String> {
-    let word = line.split(|c: char| c.is_whitespace() || "\"'()".contains(c)).find(|word| {
-        word.split_once("://").is_some_and(|(before, _)| before.starts_with(scheme))
-    })?;
+    let word = line
+        .split(|c: char| c.is_whitespace() || "\"'()".contains(c))
+        .find(|word| {
+            word.split_once("://")
+                .is_some_and(|(before, _)| before.starts_with(scheme))
+        })?;
     Some(word.trim_end_matches(['/', ',', '.', ';']).to_owned())
 }
 

@@ -16,7 +16,10 @@ pub fn target_dir() -> PathBuf {
 /// The workspace's root.
 pub fn workspace_dir() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("the tests crate lies in the workspace").to_owned()
+    tests
+        .parent()
+        .expect("the tests crate lies in the workspace")
+        .to_owned()
 }
 
 /// The server's binary in the profile that this test was built in, built once a test process.
@@ -39,17 +42,35 @@ pub fn build_server(profile: &str) -> PathBuf {
     let cargo_profile = if profile == "debug" { "dev" } else { profile };
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--workspace", "--bin", "warpflight", "--profile", cargo_profile])
+        .args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bin",
+            "warpflight",
+            "--profile",
+            cargo_profile,
+        ])
         .current_dir(workspace_dir());
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
-    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     target_dir().join(profile).join("warpflight")
 }
 
 /// The folder of this process's profile: `target/PROFILE/deps/test-hash`.
 fn profile() -> String {
     let test = std::env::current_exe().expect("this process has a path");
-    let folder = test.ancestors().nth(2).and_then(Path::file_name).expect("tests lie in target/PROFILE/deps");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .and_then(Path::file_name)
+        .expect("tests lie in target/PROFILE/deps");
     folder.to_string_lossy().into_owned()
 }
 

@@ -36,7 +36,8 @@ use channel::{Receiver, Sender};
 use record::{Record, Records};
 
 /// Stack of the threads that plan and compute: planners recurse once a level of an expression.
-const STACK_BYTES: usize = 64 << 20;
+/// Reserved, not used, until something recurses.
+pub const STACK_BYTES: usize = 256 << 20;
 
 /// Runs queries.
 pub struct Engine {

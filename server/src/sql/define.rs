@@ -7,7 +7,9 @@ use std::sync::Arc;
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::TableReference;
 use datafusion::logical_expr::dml::CopyTo;
-use datafusion::logical_expr::{CreateMemoryTable, CreateView, DdlStatement, LogicalPlan, Statement};
+use datafusion::logical_expr::{
+    CreateMemoryTable, CreateView, DdlStatement, DropTable, LogicalPlan, Statement, TableType,
+};
 use futures::TryStreamExt;
 
 use super::setting;
@@ -29,6 +31,7 @@ pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
         LogicalPlan::Statement(Statement::ResetVariable(reset)) => setting::reset(session, &reset.variable),
         LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => create_table(session, create).await,
         LogicalPlan::Ddl(DdlStatement::CreateView(create)) => create_view(session, create).await,
+        LogicalPlan::Ddl(DdlStatement::DropTable(drop)) => drop_table(session, drop).await,
         plan => session
             .context()
             .execute_logical_plan(plan)
@@ -85,6 +88,31 @@ async fn create_view(session: &Session, create: CreateView) -> Result<()> {
     unique_columns(&create.name, &create.input)?;
     let view = ViewTable::new(Arc::unwrap_or_clone(create.input), create.definition);
     replace(session, create.name, Arc::new(view), create.or_replace)
+}
+
+/// Not DataFusion's: that drops base tables only, and a session's own are temporary.
+async fn drop_table(session: &Session, drop: DropTable) -> Result<()> {
+    let context = session.context();
+    if !context.table_exist(drop.name.clone()).map_err(from_datafusion)? {
+        return match drop.if_exists {
+            true => Ok(()),
+            false => Err(Error::sql(format!("table {} does not exist", drop.name))),
+        };
+    }
+    let table = context
+        .table_provider(drop.name.clone())
+        .await
+        .map_err(from_datafusion)?;
+    if table.table_type() == TableType::View {
+        return Err(Error::sql(format!(
+            "{} is a view, expected a table: use DROP VIEW",
+            drop.name
+        )));
+    }
+    context
+        .deregister_table(drop.name)
+        .map(std::mem::drop)
+        .map_err(from_datafusion)
 }
 
 /// Whether a table of this name is to be made: `false` if it is there and that is fine.

@@ -8,6 +8,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Expr, Value, visit_expressions_mut};
 use datafusion::sql::sqlparser::dialect::{Dialect, dialect_from_str};
 
+use super::depth;
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 
@@ -30,6 +31,7 @@ pub fn one(text: &str, state: &SessionState) -> Result<Statement> {
 fn all(text: &str, state: &SessionState) -> Result<VecDeque<Statement>> {
     let options = &state.config_options().sql_parser;
     let dialect = dialect(&options.dialect.to_string())?;
+    depth::check(text, dialect.as_ref())?;
     DFParserBuilder::new(text)
         .with_dialect(dialect.as_ref())
         .with_recursion_limit(options.recursion_limit.get())

@@ -26,6 +26,8 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("warpflight-net")
+        // A plan that is dropped here recurses as deep as one that is made.
+        .thread_stack_size(crate::query::STACK_BYTES)
         .build();
     let served = match runtime {
         Ok(runtime) => {

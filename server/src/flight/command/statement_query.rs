@@ -40,6 +40,7 @@ pub async fn info(
         caller,
         PreparedStatement {
             statement,
+            unbound: None,
             bound: Vec::new(),
         },
         descriptor,
