@@ -129,7 +129,8 @@ impl TableProvider for SessionTable {
     }
 
     fn table_type(&self) -> TableType {
-        TableType::Temporary
+        // DROP TABLE finds base tables only; the catalog lists this one as temporary nevertheless.
+        TableType::Base
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {

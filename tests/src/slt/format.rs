@@ -233,3 +233,35 @@ fn format_map(column: &dyn Array, row: usize) -> Result<String> {
             .join(", ")
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_keep_as_many_digits_as_engines_agree_on() {
+        assert_eq!(format_float(0.1 + 0.2, 12), "0.3");
+        assert_eq!(format_float(2.0, 12), "2.0");
+        assert_eq!(format_float(-1.0 / 3.0, 12), "-0.333333333333");
+        assert_eq!(format_float(1.7976931348623157e308, 12), "1.79769313486e308");
+        assert_eq!(format_float(f64::NEG_INFINITY, 12), "-inf");
+        assert_eq!(format_float(f64::NAN, 12), "NaN");
+    }
+
+    #[test]
+    fn spaces_that_could_be_lost_show() {
+        assert_eq!(format_string(""), "(empty)");
+        assert_eq!(format_string(" a b  c "), "·a b··c·");
+        assert_eq!(format_string("a\tb\\c\nd"), "a\\tb\\\\c\\nd");
+    }
+
+    #[test]
+    fn periods_name_what_they_hold() {
+        assert_eq!(
+            format_period(14, 3, 3_723_500_000_000),
+            "14 months 3 days 01:02:03.5"
+        );
+        assert_eq!(format_period(0, 0, 0), "00:00:00");
+        assert_eq!(format_period(0, 0, -60_000_000_000), "-00:01:00");
+    }
+}
