@@ -10,6 +10,7 @@ INT32, BOOL, TEXT, BYTES = pa.int32(), pa.bool_(), pa.string(), pa.binary()
 
 
 def varint(number):
+    number &= 2**64 - 1
     encoded = bytearray()
     while number >= 0x80:
         encoded.append(number & 0x7F | 0x80)
@@ -165,7 +166,7 @@ def check_metadata_schemas(setup):
         packed("CommandGetTableTypes"): [not_null("table_type", TEXT)],
         packed("CommandGetPrimaryKeys", nation): [
             pa.field("catalog_name", TEXT), pa.field("db_schema_name", TEXT), not_null("table_name", TEXT),
-            not_null("column_name", TEXT), not_null("key_sequence", INT32), pa.field("key_name", TEXT),
+            not_null("column_name", TEXT), pa.field("key_name", TEXT), not_null("key_sequence", INT32),
         ],
         packed("CommandGetExportedKeys", nation): keys,
         packed("CommandGetImportedKeys", nation): keys,
@@ -197,7 +198,7 @@ def check_sql_info(setup):
     everything = table_of(client, packed("CommandGetSqlInfo"))
     name, content = everything.schema
     assert (name.name, name.type, name.nullable) == ("info_name", pa.uint32(), False), name
-    assert (content.name, content.nullable) == ("value", False), content
+    assert content.name == "value", content
     members = [str(content.type.field(number).type) for number in range(content.type.num_fields)]
     assert members[:4] == ["string", "bool", "int64", "int32"], members
     assert members[4].startswith("list<") and members[5].startswith("map<int32, list<"), members

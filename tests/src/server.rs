@@ -138,9 +138,8 @@ impl Options {
         let (lines, printed) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if lines.send(line).is_err() {
-                    break;
-                }
+                // Read to the end even if nobody listens, so that the server never waits for its reader.
+                let _ = lines.send(line);
             }
         });
         let mut server = Server {
@@ -148,11 +147,10 @@ impl Options {
             folder,
             log,
             greeting: Vec::new(),
-            printed,
             url: String::new(),
             http: None,
         };
-        match server.wait_ready() {
+        match server.wait_ready(&printed) {
             true => Ok(server),
             false => {
                 let status = server.wait_exit(Duration::from_secs(10));
@@ -185,26 +183,22 @@ pub struct Server {
     folder: TempDir,
     log: PathBuf,
     greeting: Vec<String>,
-    printed: mpsc::Receiver<String>,
     url: String,
     http: Option<String>,
 }
 
 impl Server {
-    fn wait_ready(&mut self) -> bool {
+    fn wait_ready(&mut self, printed: &mpsc::Receiver<String>) -> bool {
         let deadline = Instant::now() + START_TIMEOUT;
         // The ready line comes first; the snippets and the status page's address follow at once.
-        while let Ok(line) = self
-            .printed
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        while let Ok(line) = printed.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             let ready = line.contains("ready");
             self.greeting.push(line);
             if ready {
                 break;
             }
         }
-        while let Ok(line) = self.printed.recv_timeout(Duration::from_millis(50)) {
+        while let Ok(line) = printed.recv_timeout(Duration::from_millis(50)) {
             self.greeting.push(line);
         }
         let address = |scheme| self.greeting.iter().find_map(|line| address_in(line, scheme));
