@@ -52,7 +52,9 @@ struct Column {
     convert: fn(&[u8], usize) -> Vec<u8>,
 }
 
-use Encoding::{ByteStreamSplit, DeltaBinaryPacked, DeltaLengthByteArray, Dictionary, Plain, RunLength};
+use Encoding::{
+    ByteStreamSplit, DeltaBinaryPacked, DeltaByteArray, DeltaLengthByteArray, Dictionary, Plain, RunLength,
+};
 const FIXED: &[Encoding] = &[Plain, Dictionary, ByteStreamSplit];
 const INTEGER: &[Encoding] = &[Plain, Dictionary, ByteStreamSplit, DeltaBinaryPacked];
 
@@ -84,6 +86,9 @@ fn same_width(context: &mut Context) -> Result<(), Failure> {
     of!(12, FIXED);
     of!(16, FIXED);
     of!(21, FIXED);
+    of!(5, &[DeltaByteArray]);
+    of!(8, &[Plain, DeltaByteArray]);
+    of!(30, &[Plain, DeltaByteArray]);
     Ok(())
 }
 
@@ -157,7 +162,8 @@ fn decimals(context: &mut Context) -> Result<(), Failure> {
     of!(9, 8, FIXED);
     of!(13, 16, FIXED);
     of!(16, 16, FIXED);
-    of!(20, 16, &[Plain, Dictionary]);
+    of!(20, 16, &[Plain, Dictionary, DeltaByteArray]);
+    of!(7, 8, &[DeltaByteArray]);
     Ok(())
 }
 
@@ -223,6 +229,10 @@ fn strings(context: &mut Context) -> Result<(), Failure> {
             random.bytes(length)
         },
         |random| {
+            let length = random.below(4) as usize;
+            [b"the same beginning".to_vec(), random.bytes(length)].concat()
+        },
+        |random| {
             let length = if random.chance(2) {
                 random.below(3000)
             } else {
@@ -235,7 +245,7 @@ fn strings(context: &mut Context) -> Result<(), Failure> {
             conversion: Conversion::String,
             source_bytes: 0,
             output_bytes: 16,
-            encodings: &[Plain, Dictionary, DeltaLengthByteArray],
+            encodings: &[Plain, Dictionary, DeltaLengthByteArray, DeltaByteArray],
             make,
             convert: same,
         };
@@ -392,6 +402,7 @@ fn encode_values(column: &Column, encoding: Encoding, values: &[Vec<u8>], random
         }
         (ByteStreamSplit, _) => encode::byte_stream_split(values, column.source_bytes),
         (DeltaBinaryPacked, _) => encode::delta(&integers(), random),
+        (DeltaByteArray, _) => encode::delta_byte_arrays(values, random),
         (DeltaLengthByteArray, _) => encode::delta_strings(values, random),
         _ => values.concat(),
     }
@@ -402,6 +413,9 @@ struct Decoded {
     values: Vec<u8>,
     validity: Vec<u32>,
     base: u64,
+    /// Strings that were put together, and their address.
+    text: Vec<u8>,
+    text_base: u64,
 }
 
 fn decode(context: &Context, column: &Column, written: &Written, kernel: &str) -> Result<Decoded, Failure> {
@@ -439,18 +453,28 @@ fn decode(context: &Context, column: &Column, written: &Written, kernel: &str) -
         (page.output, page.validity) = (dictionary.address(), 0);
         decoder.decode(stream, reservation, &[page], &[&bytes, &dictionary], &error)?;
     }
-    decoder.decode(
-        stream,
-        reservation,
-        &pages,
-        &[&bytes, &output, &validity, &dictionary],
-        &error,
-    )?;
+    let room = decoder.measure_sync(stream, reservation, &pages, &[&bytes], &error)?;
+    let room_bytes = room.iter().sum::<u64>() as usize + SLACK_BYTES;
+    if room_bytes > 64 << 20 {
+        return Err(Failure(format!("pages ask for {room_bytes} bytes of room")));
+    }
+    let text = stream.allocate_zeroed(reservation, room_bytes)?;
+    let mut place = text.address();
+    for (page, &bytes) in pages.iter_mut().zip(&room) {
+        if page.encoding == DeltaByteArray as u32 {
+            (page.dictionary, page.dictionary_count) = (place, bytes as u32);
+            place += bytes;
+        }
+    }
+    let uses = [&bytes, &output, &validity, &dictionary, &text];
+    decoder.decode(stream, reservation, &pages, &uses, &error)?;
     error.check_sync(stream, kernel)?;
     Ok(Decoded {
         values: stream.read_sync(output.view())?,
         validity: stream.read_sync(validity.view())?,
         base: bytes.address(),
+        text_base: text.address(),
+        text: stream.read_sync(text.view())?,
     })
 }
 
@@ -503,13 +527,18 @@ fn value_of(column: &Column, written: &Written, decoded: &Decoded, row: usize) -
         return value.to_vec();
     }
     let reference = crate::values_from_bytes::<StringRef>(value)[0];
-    match reference.address.checked_sub(decoded.base) {
-        Some(start) if reference.bytes > 0 => {
-            let end = (start as usize + reference.bytes as usize).min(written.bytes.len());
-            written.bytes[(start as usize).min(end)..end].to_vec()
-        }
-        _ => Vec::new(),
+    let within = |base: u64, bytes: &[u8]| {
+        let start = reference.address.checked_sub(base)? as usize;
+        bytes
+            .get(start..start + reference.bytes as usize)
+            .map(<[u8]>::to_vec)
+    };
+    if reference.bytes == 0 {
+        return Vec::new();
     }
+    let text = within(decoded.text_base, &decoded.text);
+    text.or_else(|| within(decoded.base, &written.bytes))
+        .unwrap_or_default()
 }
 
 /// Damaged pages: any bytes may change, any length may lie. The device must neither fault nor hang; whether the damage
@@ -520,10 +549,10 @@ fn hostile(context: &mut Context) -> Result<(), Failure> {
             conversion: Conversion::String,
             source_bytes: 0,
             output_bytes: 16,
-            encodings: &[Plain, Dictionary, DeltaLengthByteArray],
+            encodings: &[Plain, Dictionary, DeltaLengthByteArray, DeltaByteArray],
             make: |random| {
                 let length = random.below(12) as usize;
-                random.bytes(length)
+                vec![b'a'; length]
             },
             convert: same,
         },
