@@ -9,14 +9,12 @@ use cudarc::driver::{result, sys};
 
 use super::NvrtcCompiler;
 use super::driver::{architecture, attribute, check, device, device_count, device_name, start, words};
+use super::launch::{blocks_per_multiprocessor, launch, parameter_sizes};
 use crate::api::{DeviceApi, LoadedModule, RawEvent, RawFunction, RawModule, RawStream};
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
 use crate::launch::{Grid, PackedArgs};
 use crate::module::Compiler;
-
-/// More dynamic shared memory than this has to be asked for kernel by kernel.
-const SHARED_BYTES_PLAIN: u32 = 48 << 10;
 
 #[derive(Debug)]
 pub(crate) struct CudaDevice {
@@ -392,10 +390,8 @@ impl DeviceApi for CudaDevice {
             kernel: name.to_owned(),
             reason,
         };
-        let raw = function;
-        let function = raw.0 as sys::CUfunction;
         let given: Vec<usize> = args.sizes().collect();
-        match lock(&self.parameters).get(&raw) {
+        match lock(&self.parameters).get(&function) {
             Some(wanted) if *wanted == given => {}
             wanted => {
                 return Err(refused(format!(
@@ -403,40 +399,7 @@ impl DeviceApi for CudaDevice {
                 )));
             }
         }
-        if grid.shared_bytes > SHARED_BYTES_PLAIN {
-            use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MAX_SHARED;
-            // SAFETY: the function belongs to a loaded module.
-            let code =
-                unsafe { sys::cuFuncSetAttribute(function, MAX_SHARED, grid.shared_bytes.cast_signed()) };
-            if code != sys::CUresult::CUDA_SUCCESS {
-                let shared = grid.shared_bytes;
-                return Err(refused(format!(
-                    "{shared} bytes of shared memory: {}",
-                    words(code)
-                )));
-            }
-        }
-        let ([gx, gy, gz], [bx, by, bz]) = (grid.blocks, grid.threads);
-        let mut values = args.pointers();
-        // SAFETY: the arguments match the parameters in number and size; the driver copies them.
-        let code = unsafe {
-            sys::cuLaunchKernel(
-                function,
-                gx,
-                gy,
-                gz,
-                bx,
-                by,
-                bz,
-                grid.shared_bytes,
-                stream_of(stream),
-                values.as_mut_ptr(),
-                std::ptr::null_mut(),
-            )
-        };
-        if code != sys::CUresult::CUDA_SUCCESS {
-            return Err(refused(words(code)));
-        }
+        launch(function, stream_of(stream), grid, args).map_err(refused)?;
         let mut launches = lock(&self.last_launch);
         match launches.get_mut(&stream) {
             Some(last) => name.clone_into(last),
@@ -452,31 +415,6 @@ impl DeviceApi for CudaDevice {
         shared_bytes: u32,
     ) -> Result<u32> {
         self.bind()?;
-        let mut blocks = 0;
-        // SAFETY: the function belongs to a loaded module.
-        let code = unsafe {
-            sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(
-                &mut blocks,
-                function.0 as sys::CUfunction,
-                threads.cast_signed(),
-                shared_bytes as usize,
-            )
-        };
-        check("cuOccupancyMaxActiveBlocksPerMultiprocessor", code)?;
-        Ok(blocks.unsigned_abs())
-    }
-}
-
-/// Sizes of a kernel's parameters: arguments of other sizes would be read beyond their end by the driver.
-fn parameter_sizes(function: sys::CUfunction) -> Vec<usize> {
-    let mut sizes = Vec::new();
-    loop {
-        let (mut offset, mut bytes) = (0, 0);
-        // SAFETY: the function belongs to a loaded module; an index past the last parameter is refused.
-        let code = unsafe { sys::cuFuncGetParamInfo(function, sizes.len(), &mut offset, &mut bytes) };
-        if code != sys::CUresult::CUDA_SUCCESS {
-            return sizes;
-        }
-        sizes.push(bytes);
+        blocks_per_multiprocessor(function, threads, shared_bytes)
     }
 }
