@@ -129,8 +129,7 @@ impl TableProvider for SessionTable {
     }
 
     fn table_type(&self) -> TableType {
-        // DROP TABLE finds base tables only; the catalog lists this one as temporary nevertheless.
-        TableType::Base
+        TableType::Temporary
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {
