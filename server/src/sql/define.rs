@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 use futures::TryStreamExt;
 
 use super::setting;
+use crate::catalog::SessionCatalogs;
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 use crate::session::Session;
@@ -24,6 +25,10 @@ use crate::session::table::SessionTable;
 /// `Sql` if the name is taken or unknown, `Denied` for paths that the session may not read,
 /// `Resources` if a new table's rows exceed `session_table_memory`.
 pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
+    let catalogs = Arc::clone(session.context().state().catalog_list());
+    if let Some(catalogs) = catalogs.downcast_ref::<SessionCatalogs>() {
+        catalogs.check(&plan)?;
+    }
     match plan {
         LogicalPlan::Statement(Statement::SetVariable(set)) => {
             setting::set(session, &set.variable, &set.value)

@@ -87,6 +87,8 @@ async fn serve(args: &ServeArgs) -> Result<()> {
         served.map_err(|error| Error::internal(format!("Flight SQL endpoint: {error}")))
     };
     let sweep = tokio::spawn(sweep(Arc::clone(&core)));
+    let catalog = Arc::clone(&core.catalog);
+    tokio::spawn(async move { catalog.warn_of_broken().await });
     ready::announce(&core, endpoint, http_address)?;
     let (flight_served, http_served) = tokio::join!(flight_server, http_server);
     sweep.abort();
