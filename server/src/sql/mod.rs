@@ -5,6 +5,7 @@
 
 pub mod define;
 mod depth;
+mod names;
 pub mod parameters;
 pub mod parse;
 pub mod setting;

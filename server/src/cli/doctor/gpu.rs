@@ -12,7 +12,9 @@ const NOT_YET: &str = "this version plans for GPUs but runs every query on the C
 
 pub(super) fn findings(device: DeviceChoice) -> Vec<Finding> {
     match device {
-        DeviceChoice::Cpu => vec![Finding::of(SECTION, "device").ok("not looked for: the option device is cpu")],
+        DeviceChoice::Cpu => {
+            vec![Finding::of(SECTION, "device").ok("not looked for: the option device is cpu")]
+        }
         DeviceChoice::Auto => of_probe(&probe()),
     }
 }
@@ -35,7 +37,10 @@ fn driver(found: &Probe) -> Finding {
         (DriverState::Ready(version), gpus) => {
             let (major, minor) = (version / 1000, version % 1000 / 10);
             let names: Vec<String> = gpus.iter().map(gpu).collect();
-            finding.ok(format!("for CUDA {major}.{minor}; {NOT_YET}\n{}", names.join("\n")))
+            finding.ok(format!(
+                "for CUDA {major}.{minor}; {NOT_YET}\n{}",
+                names.join("\n")
+            ))
         }
     }
 }
@@ -73,23 +78,38 @@ mod tests {
             multiprocessors: 132,
         };
         let nvrtc = NvrtcState::Ready { major: 13, minor: 0 };
-        Probe { driver: DriverState::Ready(13000), gpus: vec![gpu], nvrtc }
+        Probe {
+            driver: DriverState::Ready(13000),
+            gpus: vec![gpu],
+            nvrtc,
+        }
     }
 
     #[test]
     fn a_machine_with_a_gpu() {
         let findings = of_probe(&machine());
         assert!(findings.iter().all(|finding| finding.mark == Mark::Ok));
-        assert!(findings[0].found.starts_with("for CUDA 13.0;"), "{}", findings[0].found);
+        assert!(
+            findings[0].found.starts_with("for CUDA 13.0;"),
+            "{}",
+            findings[0].found
+        );
         let gpu = "\n0: NVIDIA H100 80GB HBM3, 80.0 GiB, sm_90, 132 multiprocessors";
         assert!(findings[0].found.ends_with(gpu), "{}", findings[0].found);
     }
 
     #[test]
     fn what_is_missing_is_a_warning_with_advice() {
-        let no_gpu = Probe { gpus: Vec::new(), ..machine() };
+        let no_gpu = Probe {
+            gpus: Vec::new(),
+            ..machine()
+        };
         let nvrtc = NvrtcState::Missing("libnvrtc.so is not found".into());
-        let nothing = Probe { driver: DriverState::Missing("no driver".into()), nvrtc, ..no_gpu.clone() };
+        let nothing = Probe {
+            driver: DriverState::Missing("no driver".into()),
+            nvrtc,
+            ..no_gpu.clone()
+        };
         for finding in of_probe(&no_gpu).into_iter().take(1).chain(of_probe(&nothing)) {
             assert_eq!(finding.mark, Mark::Warn);
             assert!(finding.advice.is_some(), "{}", finding.found);
