@@ -1,4 +1,5 @@
-//! The kernels' checks on a device of this machine: `selftest [cuda|sim] [seeds] [prefix]`. Ends with 1 if a check
+//! The kernels' checks on a device of this machine: `selftest [cuda|cuda-fenced|sim] [seeds] [prefix]`, fenced
+//! for compute-sanitizer. Ends with 1 if a check
 //! failed, with 2 if the device cannot be used.
 
 use std::path::PathBuf;
@@ -19,11 +20,12 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     print!("{}", cuda::probe());
-    let options = if kind == "sim" {
+    let mut options = if kind == "sim" {
         DeviceOptions::sim()
     } else {
         DeviceOptions::cuda()
     };
+    options.fence_buffers |= kind == "cuda-fenced";
     let device = match Device::open(&options) {
         Ok(device) => device,
         Err(error) => {

@@ -28,6 +28,10 @@ pub struct DeviceOptions {
     pub pinned_limit_bytes: usize,
     /// Where compiled kernels are kept; `None` keeps them in memory only.
     pub cache_dir: Option<PathBuf>,
+    /// Whether each buffer is an allocation of its own, so that an access beyond it is seen: by `sim` itself, on a GPU
+    /// by compute-sanitizer, for which freeing waits for the stream. Without, buffers are cut from one piece, as
+    /// queries want it, and the order in which memory is used again is put to the test.
+    pub fence_buffers: bool,
     /// What only `sim` takes.
     pub sim: SimOptions,
 }
@@ -41,6 +45,7 @@ impl DeviceOptions {
             memory_limit_bytes: None,
             pinned_limit_bytes: 4 << 30,
             cache_dir: None,
+            fence_buffers: false,
             sim: SimOptions::default(),
         }
     }
@@ -50,6 +55,7 @@ impl DeviceOptions {
         Self {
             kind: DeviceKind::Sim,
             pinned_limit_bytes: 1 << 30,
+            fence_buffers: true,
             ..Self::cuda()
         }
     }
@@ -90,7 +96,10 @@ impl Device {
     /// Opens a device, or says what is missing.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         let api: Box<dyn DeviceApi> = match options.kind {
-            DeviceKind::Cuda => Box::new(crate::cuda::CudaDevice::open(options.ordinal)?),
+            DeviceKind::Cuda => Box::new(crate::cuda::CudaDevice::open(
+                options.ordinal,
+                options.fence_buffers,
+            )?),
             DeviceKind::Sim => crate::sim::open(options)?,
         };
         let (free, _) = api.memory()?;

@@ -15,11 +15,11 @@ fn open(seed: u64, fence_buffers: bool) -> Device {
     let sim = SimOptions {
         seed,
         compiler,
-        fence_buffers,
         memory_bytes,
         ..SimOptions::default()
     };
     let options = DeviceOptions {
+        fence_buffers,
         cache_dir: Some(cache_dir),
         sim,
         ..DeviceOptions::sim()
@@ -51,7 +51,7 @@ fn run(prefix: &str, seeds: u64, fence_buffers: bool) {
 
 #[test]
 fn device_layer() {
-    run("device/", 3, true);
+    run("device/", 2, true);
 }
 
 #[test]

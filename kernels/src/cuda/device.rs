@@ -2,21 +2,19 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cudarc::driver::{result, sys};
 
 use super::NvrtcCompiler;
 use super::driver::{architecture, attribute, check, device, device_count, device_name, start, words};
+use super::launch::{blocks_per_multiprocessor, launch, parameter_sizes};
 use crate::api::{DeviceApi, LoadedModule, RawEvent, RawFunction, RawModule, RawStream};
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
 use crate::launch::{Grid, PackedArgs};
 use crate::module::Compiler;
-
-/// More dynamic shared memory than this has to be asked for kernel by kernel.
-const SHARED_BYTES_PLAIN: u32 = 48 << 10;
 
 #[derive(Debug)]
 pub(crate) struct CudaDevice {
@@ -24,6 +22,9 @@ pub(crate) struct CudaDevice {
     device: sys::CUdevice,
     context: Context,
     compiler: Arc<NvrtcCompiler>,
+    fence_buffers: bool,
+    /// Sizes of each kernel's parameters.
+    parameters: Mutex<HashMap<RawFunction, Vec<usize>>>,
     /// The kernel launched last on each stream: faults are reported later, at a wait, and then name it.
     last_launch: Mutex<HashMap<RawStream, String>>,
 }
@@ -36,6 +37,10 @@ unsafe impl Send for Context {}
 // SAFETY: as above; the driver locks what it must.
 unsafe impl Sync for Context {}
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn stream_of(stream: RawStream) -> sys::CUstream {
     stream.0 as sys::CUstream
 }
@@ -45,7 +50,7 @@ fn event_of(event: RawEvent) -> sys::CUevent {
 }
 
 impl CudaDevice {
-    pub(crate) fn open(ordinal: u32) -> Result<Self> {
+    pub(crate) fn open(ordinal: u32, fence_buffers: bool) -> Result<Self> {
         use sys::CUdevice_attribute_enum as Attribute;
         let unavailable = |reason: String| DeviceError::Unavailable {
             device: format!("cuda:{ordinal}"),
@@ -90,6 +95,8 @@ impl CudaDevice {
             device,
             context: Context(context),
             compiler: Arc::new(compiler),
+            fence_buffers,
+            parameters: Mutex::default(),
             last_launch: Mutex::default(),
         })
     }
@@ -105,7 +112,7 @@ impl CudaDevice {
         if code == sys::CUresult::CUDA_SUCCESS {
             return Ok(());
         }
-        let launches = self.last_launch.lock().unwrap_or_else(PoisonError::into_inner);
+        let launches = lock(&self.last_launch);
         let kernel = match stream {
             Some(stream) => launches.get(&stream).cloned(),
             // An event does not tell its stream: the last kernel of each may be the one.
@@ -165,7 +172,9 @@ impl DeviceApi for CudaDevice {
                     reason,
                 });
             }
-            functions.push(RawFunction(function as u64));
+            let raw = RawFunction(function as u64);
+            lock(&self.parameters).insert(raw, parameter_sizes(function));
+            functions.push(raw);
         }
         Ok(LoadedModule {
             module: raw,
@@ -181,7 +190,7 @@ impl DeviceApi for CudaDevice {
     }
 
     fn fences_allocations(&self) -> bool {
-        false
+        self.fence_buffers
     }
 
     fn allocate(&self, bytes: usize) -> Result<u64> {
@@ -199,8 +208,11 @@ impl DeviceApi for CudaDevice {
     }
 
     fn release(&self, address: u64, stream: Option<RawStream>) {
-        // The arena returns its one slab when the device closes, after all streams; nothing else comes here.
-        debug_assert!(stream.is_none(), "memory of a stream goes back to the arena");
+        // Otherwise the arena returns its one slab when the device closes, after all streams.
+        if let Some(stream) = stream {
+            // An error is the stream's own, and is reported to whoever waits for it next.
+            let _ = self.synchronize_sync(stream);
+        }
         if self.bind().is_ok() {
             // SAFETY: allocated by `allocate`, freed once. An error means a lost device, reported elsewhere.
             let _ = unsafe { sys::cuMemFree_v2(address) };
@@ -378,43 +390,17 @@ impl DeviceApi for CudaDevice {
             kernel: name.to_owned(),
             reason,
         };
-        let function = function.0 as sys::CUfunction;
-        check_parameters(function, args).map_err(refused)?;
-        if grid.shared_bytes > SHARED_BYTES_PLAIN {
-            use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MAX_SHARED;
-            // SAFETY: the function belongs to a loaded module.
-            let code =
-                unsafe { sys::cuFuncSetAttribute(function, MAX_SHARED, grid.shared_bytes.cast_signed()) };
-            if code != sys::CUresult::CUDA_SUCCESS {
-                let shared = grid.shared_bytes;
+        let given: Vec<usize> = args.sizes().collect();
+        match lock(&self.parameters).get(&function) {
+            Some(wanted) if *wanted == given => {}
+            wanted => {
                 return Err(refused(format!(
-                    "{shared} bytes of shared memory: {}",
-                    words(code)
+                    "parameters take {wanted:?} bytes, arguments have {given:?}"
                 )));
             }
         }
-        let ([gx, gy, gz], [bx, by, bz]) = (grid.blocks, grid.threads);
-        let mut values = args.pointers();
-        // SAFETY: the arguments match the parameters in number and size; the driver copies them.
-        let code = unsafe {
-            sys::cuLaunchKernel(
-                function,
-                gx,
-                gy,
-                gz,
-                bx,
-                by,
-                bz,
-                grid.shared_bytes,
-                stream_of(stream),
-                values.as_mut_ptr(),
-                std::ptr::null_mut(),
-            )
-        };
-        if code != sys::CUresult::CUDA_SUCCESS {
-            return Err(refused(words(code)));
-        }
-        let mut launches = self.last_launch.lock().unwrap_or_else(PoisonError::into_inner);
+        launch(function, stream_of(stream), grid, args).map_err(refused)?;
+        let mut launches = lock(&self.last_launch);
         match launches.get_mut(&stream) {
             Some(last) => name.clone_into(last),
             None => drop(launches.insert(stream, name.to_owned())),
@@ -429,39 +415,6 @@ impl DeviceApi for CudaDevice {
         shared_bytes: u32,
     ) -> Result<u32> {
         self.bind()?;
-        let mut blocks = 0;
-        // SAFETY: the function belongs to a loaded module.
-        let code = unsafe {
-            sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(
-                &mut blocks,
-                function.0 as sys::CUfunction,
-                threads.cast_signed(),
-                shared_bytes as usize,
-            )
-        };
-        check("cuOccupancyMaxActiveBlocksPerMultiprocessor", code)?;
-        Ok(blocks.unsigned_abs())
+        blocks_per_multiprocessor(function, threads, shared_bytes)
     }
-}
-
-/// Fails unless the arguments fit the kernel's parameters, as far as sizes tell: a wrong one would be read beyond
-/// its end by the driver.
-fn check_parameters(function: sys::CUfunction, args: &PackedArgs) -> Result<(), String> {
-    let mut wanted = Vec::with_capacity(args.sizes().len());
-    loop {
-        let (mut offset, mut bytes) = (0, 0);
-        // SAFETY: the function belongs to a loaded module; an index past the last parameter is refused.
-        let code = unsafe { sys::cuFuncGetParamInfo(function, wanted.len(), &mut offset, &mut bytes) };
-        if code != sys::CUresult::CUDA_SUCCESS {
-            break;
-        }
-        wanted.push(bytes);
-    }
-    let given: Vec<usize> = args.sizes().collect();
-    if given == wanted {
-        return Ok(());
-    }
-    Err(format!(
-        "parameters take {wanted:?} bytes, arguments have {given:?}"
-    ))
 }

@@ -3,6 +3,7 @@
 
 mod device;
 mod driver;
+mod launch;
 mod nvrtc;
 mod probe;
 

@@ -3,35 +3,6 @@
 // Two warps a page, one for the levels and one for the values; a block holds four pages. One lane walks the run
 // headers, because each header says where the next one is; nothing is shared between threads.
 
-// Finds the sections of a page. False, with an empty page left, if the lengths contradict each other.
-WF_DEVICE bool find_sections(WfPage* page, u64* levels, u32* levels_len, u64* values, u32* values_len) {
-  u32 bytes = page->section_bytes, before = 0, length = 0;
-  *levels = *values = page->section;
-  *levels_len = *values_len = 0;
-  if (page->max_level > 0) {
-    if (page->level_bytes == WF_LEVELS_PREFIXED) {
-      if (bytes < 4u) return page->rows == 0;
-      length = wf_load_u32((const u8*)page->section);
-      before = 4;
-    } else {
-      length = page->level_bytes;
-    }
-    if (length > bytes - before) return false;
-  }
-  *levels = page->section + before;
-  *levels_len = length;
-  *values = page->section + before + length;
-  *values_len = bytes - before - length;
-  if (page->encoding == WF_RUN_LENGTH) {
-    if (*values_len < 4u) return *values_len == 0;
-    u32 runs = wf_load_u32((const u8*)*values);
-    if (runs > *values_len - 4u) return false;
-    *values += 4;
-    *values_len = runs;
-  }
-  return true;
-}
-
 // Notes the run in which each tile of `limit` values starts. Tiles that the stream does not reach start at its end,
 // where decoding finds that values are missing.
 WF_DEVICE bool index_runs(const u8* data, u32 bytes, u32 width, u32 limit, WfRunStart* starts) {

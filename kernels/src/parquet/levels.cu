@@ -10,6 +10,10 @@ WF_KERNEL(256) decode_levels(const WfPage* pages, u32 count, const WfRunStart* s
   u32 row0 = (tile - page->first_tile) * WF_TILE, row1 = wf_min(row0 + WF_TILE, page->rows);
   const u8* data = (const u8*)page->levels;
   u32 width = wf_bit_width(page->max_level), bytes = page->levels_len;
+  if (page->max_level == 0 && page->validity == 0) {
+    if (threadIdx.x == 0) tile_values[tile] = row1 - row0;
+    return;
+  }
   if (threadIdx.x == 0) valid_in_tile = 0;
   if (page->max_level > 0) wf_collect_runs(data, bytes, width, starts[tile], row0, row1, &runs);
   else __syncthreads();  // the counter is zero

@@ -30,7 +30,11 @@ pub(crate) fn sources() -> Vec<KernelSource> {
     vec![
         page::source("parquet_index", INDEX, &["index_pages"]),
         page::source("parquet_levels", LEVELS, &["decode_levels", "count_values"]),
-        page::source("parquet_scratch", SCRATCH, &["fill_scratch"]),
+        page::source(
+            "parquet_scratch",
+            SCRATCH,
+            &["fill_scratch", "measure_delta_byte_arrays"],
+        ),
         page::source("parquet_values", VALUES, &["decode_values"]),
     ]
 }
@@ -42,6 +46,7 @@ pub struct PageDecoder {
     decode_levels: Kernel,
     count_values: Kernel,
     fill_scratch: Kernel,
+    measure: Kernel,
     decode_values: Kernel,
 }
 
@@ -58,6 +63,7 @@ impl PageDecoder {
             decode_levels: modules[1].kernel("decode_levels")?,
             count_values: modules[1].kernel("count_values")?,
             fill_scratch: modules[2].kernel("fill_scratch")?,
+            measure: modules[2].kernel("measure_delta_byte_arrays")?,
             decode_values: modules[3].kernel("decode_values")?,
         })
     }
@@ -68,6 +74,27 @@ impl PageDecoder {
         let scratch: usize = pages.iter().map(page_scratch_bytes).sum();
         let each = [size_of_val(pages), tiles * 8, tiles * 8, tiles * 4, scratch];
         each.into_iter().map(crate::arena::rounded).sum()
+    }
+
+    /// Bytes of room that each page of [`Encoding::DeltaByteArray`] takes, waiting for the numbers; 0 for others. A page
+    /// that contradicts itself raises and takes none.
+    pub fn measure_sync(
+        &self,
+        stream: &Stream,
+        reservation: &Reservation,
+        pages: &[Page],
+        uses: &[&Buffer],
+        error: &ErrorWord,
+    ) -> Result<Vec<u64>> {
+        let table = stream.upload_values(reservation, pages)?;
+        let sizes = stream.allocate(reservation, pages.len() * 8)?;
+        let args = using(Args::new().buffer(&table).value(pages.len() as u32), uses)
+            .buffer(&sizes)
+            .view(error.view());
+        if !pages.is_empty() {
+            stream.launch(&self.measure, Grid::covering(pages.len(), 4, 128), &args)?;
+        }
+        stream.read_sync(sizes.view())
     }
 
     /// Queues the decoding of all pages of all columns: five launches however many pages there are.
@@ -170,7 +197,8 @@ fn is_string(page: &Page) -> bool {
 /// Bytes of scratch for the values of `page`, a multiple of 16.
 fn page_scratch_bytes(page: &Page) -> usize {
     let delta = page.encoding == Encoding::DeltaBinaryPacked as u32;
-    if is_string(page) && page.encoding != Encoding::Dictionary as u32 {
+    let arrays = page.encoding == Encoding::DeltaByteArray as u32;
+    if arrays || is_string(page) && page.encoding != Encoding::Dictionary as u32 {
         page.rows as usize * 16
     } else if delta {
         (page.rows as usize * 8).next_multiple_of(16)
@@ -218,6 +246,14 @@ fn check(page: &Page) -> Result<(), &'static str> {
     }
     if encoded(Encoding::DeltaBinaryPacked) && !(is(Conversion::Same) || is(Conversion::Signed)) {
         return Err("only integers are encoded as differences");
+    }
+    if encoded(Encoding::DeltaByteArray) && page.dictionary == 0 {
+        return Err("there is no room for its values");
+    }
+    if encoded(Encoding::DeltaByteArray)
+        && !(is(Conversion::String) || is(Conversion::Same) || is(Conversion::BigEndian))
+    {
+        return Err("only byte arrays share their beginnings");
     }
     if encoded(Encoding::DeltaLengthByteArray) && !is(Conversion::String) {
         return Err("only byte arrays have lengths as differences");

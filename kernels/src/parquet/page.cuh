@@ -7,14 +7,14 @@ struct WfPage {
   u64 section;           // the uncompressed page body
   u64 output;            // element 0 of the column's values
   u64 validity;          // the column's bitmap, or 0
-  u64 dictionary;        // dictionary entries in the output's form, or 0
+  u64 dictionary;        // dictionary entries in the output's form, or room for strings put together, or 0
   u64 scratch;           // room for the page's values in a form that tiles can read, or 0
   u64 first_row;         // output row of the page's first row
   u32 section_bytes;
   u32 rows;
   u32 level_bytes;       // length of the levels, or WF_LEVELS_PREFIXED
   u32 max_level;         // level of a value that is there; 0: every value is
-  u32 dictionary_count;
+  u32 dictionary_count;  // entries, or bytes of room
   u32 first_tile;
   u32 encoding;
   u32 conversion;
@@ -49,6 +49,35 @@ WF_DEVICE u32 wf_page_of(const WfPage* pages, u32 count, u32 tile) {
     if (pages[middle].first_tile <= tile) low = middle; else high = middle;
   }
   return low;
+}
+
+// Finds the sections of a page. False, with an empty page left, if the lengths contradict each other.
+WF_DEVICE bool find_sections(const WfPage* page, u64* levels, u32* levels_len, u64* values, u32* values_len) {
+  u32 bytes = page->section_bytes, before = 0, length = 0;
+  *levels = *values = page->section;
+  *levels_len = *values_len = 0;
+  if (page->max_level > 0) {
+    if (page->level_bytes == WF_LEVELS_PREFIXED) {
+      if (bytes < 4u) return page->rows == 0;
+      length = wf_load_u32((const u8*)page->section);
+      before = 4;
+    } else {
+      length = page->level_bytes;
+    }
+    if (length > bytes - before) return false;
+  }
+  *levels = page->section + before;
+  *levels_len = length;
+  *values = page->section + before + length;
+  *values_len = bytes - before - length;
+  if (page->encoding == WF_RUN_LENGTH) {
+    if (*values_len < 4u) return *values_len == 0;
+    u32 runs = wf_load_u32((const u8*)*values);
+    if (runs > *values_len - 4u) return false;
+    *values += 4;
+    *values_len = runs;
+  }
+  return true;
 }
 
 // One run: what its header says. Packed values lie at `payload`; a repeated one is `value`.

@@ -26,6 +26,9 @@ pub enum Encoding {
     DeltaBinaryPacked = 4,
     /// Lengths as differences, then all bytes.
     DeltaLengthByteArray = 5,
+    /// What is shared with the value before, as differences, and the rest. Needs room: see
+    /// [`super::PageDecoder::measure_sync`].
+    DeltaByteArray = 6,
 }
 
 /// What becomes of a value on its way to the output. Dictionary pages are converted; what refers to them is copied.
@@ -72,7 +75,8 @@ pub struct Page {
     pub output: u64,
     /// Address of the column's validity bitmap, zero before; or 0 for a column without.
     pub validity: u64,
-    /// Address of the dictionary's entries, each `output_bytes` wide; or 0.
+    /// Address of the dictionary's entries, each `output_bytes` wide; of room for the values of an
+    /// [`Encoding::DeltaByteArray`], zero before and with 8 more bytes at its buffer's end; or 0.
     pub dictionary: u64,
     /// Set by [`super::decode`].
     pub scratch: u64,
@@ -86,7 +90,7 @@ pub struct Page {
     pub level_bytes: u32,
     /// Definition level of a value that is there; 0 if the page has no levels.
     pub max_level: u32,
-    /// Number of the dictionary's entries.
+    /// Number of the dictionary's entries, or bytes of that room.
     pub dictionary_count: u32,
     /// Set by [`super::decode`].
     pub first_tile: u32,
@@ -134,6 +138,10 @@ pub(super) fn source(name: &'static str, text: &'static str, kernels: &[&'static
         .define(
             "WF_DELTA_LENGTH_BYTE_ARRAY",
             format!("{}u", Encoding::DeltaLengthByteArray as u32),
+        )
+        .define(
+            "WF_DELTA_BYTE_ARRAY",
+            format!("{}u", Encoding::DeltaByteArray as u32),
         )
         .define("WF_SAME", format!("{}u", Conversion::Same as u32))
         .define("WF_SIGNED", format!("{}u", Conversion::Signed as u32))

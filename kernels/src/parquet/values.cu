@@ -35,7 +35,8 @@ WF_DEVICE void load_validity(const WfPage* page, u64 first, u64 last, WfTile* ti
 // The bytes of value `v`, little-endian, up to 16; longer values are copied elsewhere.
 WF_DEVICE bool load_value(const WfPage* page, u32 v, u128* value) {
   u32 width = page->source_bytes;
-  if (page->scratch != 0) {
+  // Fixed-length arrays put together from differences lie as plain ones do; their scratch served only for that.
+  if (page->scratch != 0 && (page->encoding != WF_DELTA_BYTE_ARRAY || page->conversion == WF_STRING)) {
     if (v >= page->value_count) return false;
     *value = width == 16u ? ((const u128*)page->scratch)[v] : (u128)((const u64*)page->scratch)[v];
     return true;

@@ -137,3 +137,22 @@ pub(super) fn byte_stream_split(values: &[Vec<u8>], width: usize) -> Vec<u8> {
         .flat_map(|byte| values.iter().map(move |value| value[byte]))
         .collect()
 }
+
+/// Lengths of what each value shares with the one before as differences, then the rests. As much is shared as is, or
+/// less.
+pub(super) fn delta_byte_arrays(values: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let (mut shared, mut rests) = (Vec::new(), Vec::new());
+    let mut last: &[u8] = &[];
+    for value in values {
+        let most = last.iter().zip(value).take_while(|(a, b)| a == b).count();
+        let prefix = if random.chance(10) {
+            random.below(most as u64 + 1) as usize
+        } else {
+            most
+        };
+        shared.push(prefix as i64);
+        rests.push(value[prefix..].to_vec());
+        last = value;
+    }
+    [delta(&shared, random), delta_strings(&rests, random)].concat()
+}

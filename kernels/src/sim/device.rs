@@ -64,7 +64,7 @@ impl SimDevice {
             modules: Mutex::default(),
             next_handle: AtomicUsize::new(1),
             used_bytes: AtomicUsize::new(0),
-            fence_buffers: options.sim.fence_buffers,
+            fence_buffers: options.fence_buffers,
         })
     }
 

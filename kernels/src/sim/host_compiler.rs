@@ -10,7 +10,13 @@ use crate::error::{DeviceError, Result};
 use crate::module::{Compiler, KernelSource};
 
 const SHIM: &str = include_str!("shim.h");
-const RUNTIME: &str = include_str!("runtime.cpp");
+/// One program, in reading order.
+const RUNTIME: &str = concat!(
+    include_str!("runtime/fibers.cpp"),
+    include_str!("runtime/checks.cpp"),
+    include_str!("runtime/schedule.cpp"),
+    include_str!("runtime/entries.cpp"),
+);
 
 const KERNEL_OPTIONS: [&str; 12] = [
     "-std=c++17",

@@ -30,9 +30,6 @@ pub struct SimOptions {
     pub memory_bytes: usize,
     /// Whether two accesses to shared memory without a barrier between them are an error.
     pub check_races: bool,
-    /// Whether each buffer is an allocation with fences of its own. Without, buffers are cut from one piece as on a
-    /// GPU: then accesses beyond them are not seen, but the order in which memory is used again is tested.
-    pub fence_buffers: bool,
 }
 
 impl Default for SimOptions {
@@ -42,7 +39,6 @@ impl Default for SimOptions {
             compiler: None,
             memory_bytes: 8 << 30,
             check_races: true,
-            fence_buffers: true,
         }
     }
 }

@@ -1,7 +1,7 @@
 // What the host's C++ compiler needs to read CUDA C++: the language's words, vector types, atomics, warp operations
 // and the functions that NVRTC knows without a header. Compiled in front of the prelude, by `sim` only.
 //
-// Every load and store that the compiler emits for a kernel is checked by the runtime (see runtime.cpp). Functions
+// Every load and store that the compiler emits for a kernel is checked by the runtime (see the runtime folder). Functions
 // marked WF_UNCHECKED are the shim's own; they announce what they touch themselves.
 #define WF_SIM 1
 #define WF_UNCHECKED __attribute__((no_sanitize("thread")))

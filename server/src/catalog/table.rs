@@ -4,7 +4,7 @@
 //! Opening lists the files, reads the schemas of those not seen before, and checks that they make
 //! one table. It does not know who asks, nor under which name sessions see the table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -305,13 +305,17 @@ impl FileTable {
         partitions: Vec<(String, DataType)>,
     ) -> Result<(ListingTable, Listing)> {
         let mut folders: BTreeMap<&str, Vec<ObjectMeta>> = BTreeMap::new();
+        // Places may overlap; a file is read once.
+        let mut seen = HashSet::new();
         for found in found {
             let files = folders.entry(&found.folder).or_default();
-            for meta in &found.files {
-                if !files.contains(meta) {
-                    files.push(meta.clone());
-                }
-            }
+            files.extend(
+                found
+                    .files
+                    .iter()
+                    .filter(|meta| seen.insert(&meta.location))
+                    .cloned(),
+            );
         }
         let urls = folders
             .keys()

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response};
 
@@ -15,6 +16,12 @@ use crate::session::{Busy, Session};
 
 /// The cookie's name, as Flight SQL servers use it.
 const COOKIE: &str = "arrow_flight_session_id";
+
+/// ADBC's Go driver writes credentials without padding, everybody else with it.
+const BASIC: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Who sent a request, and in which session.
 pub struct Caller {
@@ -113,7 +120,7 @@ pub fn credentials(metadata: &MetadataMap) -> Result<Option<Credentials>> {
     match scheme.to_ascii_lowercase().as_str() {
         "bearer" => Ok(Some(Credentials::Bearer(rest.trim().to_owned()))),
         "basic" => {
-            let decoded = BASE64_STANDARD.decode(rest.trim()).map_err(|_| malformed())?;
+            let decoded = BASIC.decode(rest.trim()).map_err(|_| malformed())?;
             let text = String::from_utf8(decoded).map_err(|_| malformed())?;
             let (user, password) = text.split_once(':').ok_or_else(malformed)?;
             Ok(Some(Credentials::Basic {

@@ -79,6 +79,12 @@ fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
 fn command(what: &str, bytes: &[u8]) -> Result<Command> {
     let any: Any = answer::unpack(what, bytes)?;
     let type_url = any.type_url.clone();
+    if type_url.is_empty() {
+        return Err(Error::sql(format!(
+            "{what}: {} bytes without a command",
+            bytes.len()
+        )));
+    }
     match Command::try_from(any) {
         Ok(Command::Unknown(_)) => Err(Error::unsupported(format!(
             "{what}: unknown command {type_url:?}"

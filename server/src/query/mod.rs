@@ -22,6 +22,7 @@ use futures::TryStreamExt;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
+use crate::catalog::with_files;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
@@ -36,7 +37,8 @@ use channel::{Receiver, Sender};
 use record::{Record, Records};
 
 /// Stack of the threads that plan and compute: planners recurse once a level of an expression.
-const STACK_BYTES: usize = 64 << 20;
+/// Reserved, not used, until something recurses.
+pub const STACK_BYTES: usize = 256 << 20;
 
 /// Runs queries.
 pub struct Engine {
@@ -313,8 +315,9 @@ impl Run {
             let state = self.session.context().state();
             let physical = state.create_physical_plan(plan).await.map_err(from_datafusion)?;
             self.record.planned();
-            let mut batches = execute_stream(physical, state.task_ctx()).map_err(from_datafusion)?;
-            while let Some(batch) = batches.try_next().await.map_err(from_datafusion)? {
+            let named = |error| with_files(from_datafusion(error), physical.as_ref());
+            let mut batches = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(named)?;
+            while let Some(batch) = batches.try_next().await.map_err(named)? {
                 if batch.num_rows() == 0 {
                     continue;
                 }

@@ -12,8 +12,10 @@ use crate::sql::Statement;
 /// A statement that its client prepared, with the rows bound to its parameters last.
 #[derive(Debug, Clone)]
 pub struct PreparedStatement {
-    /// The planned statement.
+    /// The planned statement, its open parameters typed by what is bound.
     pub statement: Statement,
+    /// The statement as it was prepared, once something is bound: the next values may be of other types.
+    pub unbound: Option<Statement>,
     /// The rows bound to its parameters: each runs the statement once. Empty: nothing bound.
     pub bound: Vec<RecordBatch>,
 }

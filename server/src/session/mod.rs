@@ -8,6 +8,7 @@ pub mod handles;
 pub mod store;
 pub mod table;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ use crate::security::rights::Rights;
 use handles::{Handles, OpenResult, PreparedStatement};
 use table::TableMemory;
 
+/// Results that are kept after their tickets were redeemed.
+const REDEEMED_MAX: usize = 16;
+
 /// See the module.
 pub struct Session {
     id: String,
@@ -35,6 +39,8 @@ pub struct Session {
     table_memory: Arc<TableMemory>,
     prepared: Mutex<Handles<Arc<PreparedStatement>>>,
     results: Mutex<Handles<Arc<OpenResult>>>,
+    /// Results whose tickets were redeemed, oldest first.
+    redeemed: Mutex<VecDeque<String>>,
     closed: CancellationToken,
     started: Instant,
     last_used_ms: AtomicU64,
@@ -59,6 +65,7 @@ impl Session {
             table_memory: TableMemory::new(config.limits.session_table_memory.0),
             prepared: Mutex::new(Handles::new("prepared statements", config.limits.handles_max)),
             results: Mutex::new(Handles::new("open results", config.limits.handles_max)),
+            redeemed: Mutex::default(),
             closed: CancellationToken::new(),
             started: Instant::now(),
             last_used_ms: AtomicU64::new(0),
@@ -165,6 +172,22 @@ impl Session {
         lock(&self.results)
             .get(id)
             .ok_or_else(|| Error::not_found("ticket: its result is no longer held; ask for the flight again"))
+    }
+
+    /// A ticket was redeemed: clients seldom do that twice, so only the last few results are kept on.
+    pub fn redeemed(&self, id: &str) {
+        let oldest = {
+            let mut redeemed = lock(&self.redeemed);
+            redeemed.push_back(id.to_owned());
+            if redeemed.len() > REDEEMED_MAX {
+                redeemed.pop_front()
+            } else {
+                None
+            }
+        };
+        if let Some(oldest) = oldest {
+            self.close_result(&oldest);
+        }
     }
 
     /// Forgets a planned result.

@@ -51,17 +51,11 @@ impl Sessions {
         connection: u64,
     ) -> Result<(Arc<Session>, bool)> {
         let mut held = lock(&self.held);
-        if let Some(id) = cookie {
-            let entry = held
-                .by_id
-                .get_mut(id)
-                .filter(|entry| entry.session.rights().user == rights.user);
-            let Some(entry) = entry else {
-                // A client whose session timed out keeps sending its cookie: it gets a new session.
-                return self
-                    .begin(&mut held, rights, connection)
-                    .map(|session| (session, true));
-            };
+        // A cookie that names no session (any more) is kept by its client: the connection's session serves it.
+        if let Some(id) = cookie
+            && let Some(entry) = held.by_id.get_mut(id)
+            && entry.session.rights().user == rights.user
+        {
             entry.has_cookie = true;
             return Ok((Arc::clone(&entry.session), false));
         }

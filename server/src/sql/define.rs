@@ -7,10 +7,13 @@ use std::sync::Arc;
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::TableReference;
 use datafusion::logical_expr::dml::CopyTo;
-use datafusion::logical_expr::{CreateMemoryTable, CreateView, DdlStatement, LogicalPlan, Statement};
+use datafusion::logical_expr::{
+    CreateMemoryTable, CreateView, DdlStatement, DropTable, LogicalPlan, Statement, TableType,
+};
 use futures::TryStreamExt;
 
 use super::setting;
+use crate::catalog::SessionCatalogs;
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 use crate::session::Session;
@@ -22,6 +25,10 @@ use crate::session::table::SessionTable;
 /// `Sql` if the name is taken or unknown, `Denied` for paths that the session may not read,
 /// `Resources` if a new table's rows exceed `session_table_memory`.
 pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
+    let catalogs = Arc::clone(session.context().state().catalog_list());
+    if let Some(catalogs) = catalogs.downcast_ref::<SessionCatalogs>() {
+        catalogs.check(&plan)?;
+    }
     match plan {
         LogicalPlan::Statement(Statement::SetVariable(set)) => {
             setting::set(session, &set.variable, &set.value)
@@ -29,6 +36,7 @@ pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
         LogicalPlan::Statement(Statement::ResetVariable(reset)) => setting::reset(session, &reset.variable),
         LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => create_table(session, create).await,
         LogicalPlan::Ddl(DdlStatement::CreateView(create)) => create_view(session, create).await,
+        LogicalPlan::Ddl(DdlStatement::DropTable(drop)) => drop_table(session, drop).await,
         plan => session
             .context()
             .execute_logical_plan(plan)
@@ -85,6 +93,31 @@ async fn create_view(session: &Session, create: CreateView) -> Result<()> {
     unique_columns(&create.name, &create.input)?;
     let view = ViewTable::new(Arc::unwrap_or_clone(create.input), create.definition);
     replace(session, create.name, Arc::new(view), create.or_replace)
+}
+
+/// Not DataFusion's: that drops base tables only, and a session's own are temporary.
+async fn drop_table(session: &Session, drop: DropTable) -> Result<()> {
+    let context = session.context();
+    if !context.table_exist(drop.name.clone()).map_err(from_datafusion)? {
+        return match drop.if_exists {
+            true => Ok(()),
+            false => Err(Error::sql(format!("table {} does not exist", drop.name))),
+        };
+    }
+    let table = context
+        .table_provider(drop.name.clone())
+        .await
+        .map_err(from_datafusion)?;
+    if table.table_type() == TableType::View {
+        return Err(Error::sql(format!(
+            "{} is a view, expected a table: use DROP VIEW",
+            drop.name
+        )));
+    }
+    context
+        .deregister_table(drop.name)
+        .map(std::mem::drop)
+        .map_err(from_datafusion)
 }
 
 /// Whether a table of this name is to be made: `false` if it is there and that is fine.

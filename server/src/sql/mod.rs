@@ -4,6 +4,8 @@
 //! of its result and its parameters. It does not run anything.
 
 pub mod define;
+mod depth;
+mod names;
 pub mod parameters;
 pub mod parse;
 pub mod setting;
@@ -47,6 +49,27 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// The statement as it is once columns of these types are bound to its parameters: those that
+    /// it left open take the types of their values, and its result may change with them.
+    ///
+    /// # Errors
+    /// `Sql` if it has no meaning for these types.
+    pub fn with_bound(&self, session: &Session, bound: &Schema) -> Result<Self> {
+        let parameters = parameters::typed(&self.parameters, bound);
+        if self.kind != Kind::Query
+            || parameters == self.parameters
+            || parameters.len() != self.parameters.len()
+        {
+            return Ok(self.clone());
+        }
+        let schema = parameters::schema(&self.plan, &parameters, &session.context().state())?;
+        Ok(Self {
+            schema: Arc::new(schema),
+            parameters,
+            ..self.clone()
+        })
+    }
+
     /// What it counts as in metrics.
     pub fn label(&self) -> StatementKind {
         match (&self.plan, self.kind) {

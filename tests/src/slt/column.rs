@@ -54,7 +54,11 @@ impl ColumnType for ColumnKind {
 
 /// The kinds of a result's columns.
 pub fn column_kinds(schema: &Schema) -> Vec<ColumnKind> {
-    schema.fields().iter().map(|field| column_kind(field.data_type())).collect()
+    schema
+        .fields()
+        .iter()
+        .map(|field| column_kind(field.data_type()))
+        .collect()
 }
 
 fn column_kind(data_type: &DataType) -> ColumnKind {

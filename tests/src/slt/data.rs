@@ -44,8 +44,15 @@ fn write_tables(folder: &Path) -> Result<()> {
 }
 
 /// Writes `batch` as `folder/name.parquet`, `row_group_rows` rows a row group.
-pub(super) fn write_table(folder: &Path, name: &str, batch: &RecordBatch, row_group_rows: usize) -> Result<()> {
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(row_group_rows)).build();
+pub(super) fn write_table(
+    folder: &Path,
+    name: &str,
+    batch: &RecordBatch,
+    row_group_rows: usize,
+) -> Result<()> {
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(row_group_rows))
+        .build();
     let file = File::create(folder.join(format!("{name}.parquet")))?;
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
     writer.write(batch)?;
@@ -57,9 +64,16 @@ fn write_listed_tables(folder: &Path) -> Result<()> {
     let rows_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/data");
     for (name, schema) in listed_schemas() {
         let rows = BufReader::new(File::open(rows_folder.join(format!("{name}.jsonl")))?);
-        let reader = ReaderBuilder::new(schema.clone()).with_struct_mode(StructMode::ListOnly).build(rows)?;
+        let reader = ReaderBuilder::new(schema.clone())
+            .with_struct_mode(StructMode::ListOnly)
+            .build(rows)?;
         let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
-        write_table(folder, name, &arrow::compute::concat_batches(&schema, &batches)?, ROW_GROUP_ROWS)?;
+        write_table(
+            folder,
+            name,
+            &arrow::compute::concat_batches(&schema, &batches)?,
+            ROW_GROUP_ROWS,
+        )?;
     }
     Ok(())
 }
@@ -71,7 +85,13 @@ fn listed_schemas() -> Vec<(&'static str, SchemaRef)> {
         ("id", Int32),
         ("li", DataType::new_list(Int64, true)),
         ("ls", DataType::new_list(Utf8, true)),
-        ("st", Struct(Fields::from(vec![Field::new("a", Int32, true), Field::new("b", Utf8, true)]))),
+        (
+            "st",
+            Struct(Fields::from(vec![
+                Field::new("a", Int32, true),
+                Field::new("b", Utf8, true),
+            ])),
+        ),
         ("m", string_to_int_map()),
     ];
     vec![
@@ -101,7 +121,10 @@ fn listed_schemas() -> Vec<(&'static str, SchemaRef)> {
                 ("whole", Decimal128(38, 0)),
             ]),
         ),
-        ("strings", schema(vec![("id", Int32), ("s", Utf8), ("lang", Utf8)])),
+        (
+            "strings",
+            schema(vec![("id", Int32), ("s", Utf8), ("lang", Utf8)]),
+        ),
         ("binaries", schema(vec![("id", Int32), ("b", Binary)])),
         (
             "times",
@@ -115,7 +138,10 @@ fn listed_schemas() -> Vec<(&'static str, SchemaRef)> {
                 ("ns", timestamp(TimeUnit::Nanosecond)),
             ]),
         ),
-        ("bools", schema(vec![("id", Int32), ("a", Boolean), ("b", Boolean)])),
+        (
+            "bools",
+            schema(vec![("id", Int32), ("a", Boolean), ("b", Boolean)]),
+        ),
         (
             "employees",
             schema(vec![
@@ -131,17 +157,27 @@ fn listed_schemas() -> Vec<(&'static str, SchemaRef)> {
         ),
         (
             "departments",
-            schema(vec![("id", Int32), ("name", Utf8), ("city", Utf8), ("budget", Decimal128(12, 2))]),
+            schema(vec![
+                ("id", Int32),
+                ("name", Utf8),
+                ("city", Utf8),
+                ("budget", Decimal128(12, 2)),
+            ]),
         ),
         ("keys_left", schema(vec![("k", Int32), ("v", Utf8)])),
         ("keys_right", schema(vec![("k", Int32), ("w", Utf8)])),
         ("nested", schema(nested)),
-        ("empty_table", schema(vec![("id", Int64), ("s", Utf8), ("x", Float64), ("d", Date32)])),
+        (
+            "empty_table",
+            schema(vec![("id", Int64), ("s", Utf8), ("x", Float64), ("d", Date32)]),
+        ),
     ]
 }
 
 fn schema(columns: Vec<(&str, DataType)>) -> SchemaRef {
-    let fields = columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, true));
+    let fields = columns
+        .into_iter()
+        .map(|(name, data_type)| Field::new(name, data_type, true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -150,7 +186,10 @@ fn string_to_int_map() -> DataType {
         Field::new("key", DataType::Utf8, false),
         Field::new("value", DataType::Int32, true),
     ]);
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
+    DataType::Map(
+        Arc::new(Field::new("entries", DataType::Struct(entry), false)),
+        false,
+    )
 }
 
 /// 48 sales: regions and products in turn, some quantities and prices missing.
@@ -162,10 +201,24 @@ fn sales() -> Result<RecordBatch> {
     let quantity = |i: i32| (i % 13 != 5).then_some(i * 7 % 11);
     let price_cents = |i: i32| (i % 17 != 3).then_some(125 + i128::from(i) * 37 % 400);
     Ok(RecordBatch::try_from_iter(vec![
-        ("id", Arc::new(Int32Array::from_iter_values(ids.clone().map(|i| i + 1))) as ArrayRef),
-        ("region", Arc::new(StringArray::from_iter_values(ids.clone().map(region)))),
-        ("product", Arc::new(StringArray::from_iter_values(ids.clone().map(product)))),
-        ("day", Arc::new(Date32Array::from_iter_values(ids.clone().map(|i| FIRST_DAY + i * 5 % 60)))),
+        (
+            "id",
+            Arc::new(Int32Array::from_iter_values(ids.clone().map(|i| i + 1))) as ArrayRef,
+        ),
+        (
+            "region",
+            Arc::new(StringArray::from_iter_values(ids.clone().map(region))),
+        ),
+        (
+            "product",
+            Arc::new(StringArray::from_iter_values(ids.clone().map(product))),
+        ),
+        (
+            "day",
+            Arc::new(Date32Array::from_iter_values(
+                ids.clone().map(|i| FIRST_DAY + i * 5 % 60),
+            )),
+        ),
         ("qty", Arc::new(Int32Array::from_iter(ids.clone().map(quantity)))),
         (
             "price",
@@ -179,10 +232,21 @@ fn skewed() -> Result<RecordBatch> {
     let ids = 0..3000_i64;
     let key = |i: i64| if i % 10 == 0 { i % 97 } else { 1 };
     Ok(RecordBatch::try_from_iter(vec![
-        ("id", Arc::new(Int64Array::from_iter_values(ids.clone())) as ArrayRef),
+        (
+            "id",
+            Arc::new(Int64Array::from_iter_values(ids.clone())) as ArrayRef,
+        ),
         ("k", Arc::new(Int64Array::from_iter_values(ids.clone().map(key)))),
-        ("v", Arc::new(Int64Array::from_iter(ids.clone().map(|i| (i % 50 != 49).then_some(i * 31 % 1000))))),
-        ("tag", Arc::new(StringArray::from_iter_values(ids.map(|i| format!("s{}", i % 7))))),
+        (
+            "v",
+            Arc::new(Int64Array::from_iter(
+                ids.clone().map(|i| (i % 50 != 49).then_some(i * 31 % 1000)),
+            )),
+        ),
+        (
+            "tag",
+            Arc::new(StringArray::from_iter_values(ids.map(|i| format!("s{}", i % 7)))),
+        ),
     ])?)
 }
 
@@ -192,9 +256,17 @@ fn points() -> Result<RecordBatch> {
     let x = |i: i32| (i % 11 != 7).then_some(f64::from(i) / 2.0);
     let y = |i: i32| (i % 9 != 4).then_some(f64::from(i) + 1.0 + f64::from(i * 5 % 7 - 3) / 8.0);
     Ok(RecordBatch::try_from_iter(vec![
-        ("id", Arc::new(Int32Array::from_iter_values(ids.clone())) as ArrayRef),
+        (
+            "id",
+            Arc::new(Int32Array::from_iter_values(ids.clone())) as ArrayRef,
+        ),
         ("x", Arc::new(Float64Array::from_iter(ids.clone().map(x)))),
         ("y", Arc::new(Float64Array::from_iter(ids.clone().map(y)))),
-        ("g", Arc::new(StringArray::from_iter_values(ids.map(|i| if i % 3 == 0 { "a" } else { "b" })))),
+        (
+            "g",
+            Arc::new(StringArray::from_iter_values(
+                ids.map(|i| if i % 3 == 0 { "a" } else { "b" }),
+            )),
+        ),
     ])?)
 }

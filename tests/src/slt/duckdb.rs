@@ -45,8 +45,16 @@ impl DuckDbProcess {
             .spawn()?;
         let requests = child.stdin.take().ok_or("the worker has no standard input")?;
         let answers = child.stdout.take().ok_or("the worker has no standard output")?;
-        let pipe = Pipe { child, requests, answers: BufReader::new(answers), connection_count: 0 };
-        Ok(Arc::new(Self { pipe: Mutex::new(pipe), setup: setup_statements(tables)? }))
+        let pipe = Pipe {
+            child,
+            requests,
+            answers: BufReader::new(answers),
+            connection_count: 0,
+        };
+        Ok(Arc::new(Self {
+            pipe: Mutex::new(pipe),
+            setup: setup_statements(tables)?,
+        }))
     }
 
     /// A connection with an empty database and the views.
@@ -55,7 +63,10 @@ impl DuckDbProcess {
         pipe.connection_count += 1;
         let connection = pipe.connection_count;
         pipe.ask(&json!({ "connection": connection, "setup": self.setup }))?;
-        Ok(DuckDb { process: self.clone(), connection })
+        Ok(DuckDb {
+            process: self.clone(),
+            connection,
+        })
     }
 }
 
@@ -64,7 +75,10 @@ fn setup_statements(tables: &Path) -> Result<Vec<String>> {
     for entry in fs::read_dir(tables)? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        statements.push(format!("CREATE VIEW {name} AS FROM read_parquet('{}')", path.display()));
+        statements.push(format!(
+            "CREATE VIEW {name} AS FROM read_parquet('{}')",
+            path.display()
+        ));
     }
     Ok(statements)
 }
@@ -107,7 +121,12 @@ impl AsyncDB for DuckDb {
 
     async fn run(&mut self, sql: &str) -> std::result::Result<DBOutput<ColumnKind>, EngineError> {
         let request = json!({ "connection": self.connection, "sql": sql });
-        let body = self.process.pipe.lock().unwrap_or_else(PoisonError::into_inner).ask(&request)?;
+        let body = self
+            .process
+            .pipe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ask(&request)?;
         if body.is_empty() {
             return Ok(DBOutput::StatementComplete(0));
         }

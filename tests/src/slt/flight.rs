@@ -34,14 +34,19 @@ impl FlightDb {
         let mut schema = info.clone().try_decode_schema()?;
         let mut rows = Vec::new();
         for endpoint in info.endpoint {
-            let ticket = endpoint.ticket.ok_or_else(|| EngineError::new("an endpoint came without a ticket"))?;
+            let ticket = endpoint
+                .ticket
+                .ok_or_else(|| EngineError::new("an endpoint came without a ticket"))?;
             let mut stream = self.client.do_get(ticket).await?;
             while let Some(batch) = stream.try_next().await? {
                 schema = batch.schema().as_ref().clone();
                 rows.extend(format_rows(&[batch]).map_err(EngineError::from_display)?);
             }
         }
-        Ok(DBOutput::Rows { types: column_kinds(&schema), rows })
+        Ok(DBOutput::Rows {
+            types: column_kinds(&schema),
+            rows,
+        })
     }
 }
 

@@ -25,7 +25,13 @@ pub fn format_rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            rows.push(batch.columns().iter().map(|column| format_value(column, row)).collect::<Result<_>>()?);
+            rows.push(
+                batch
+                    .columns()
+                    .iter()
+                    .map(|column| format_value(column, row))
+                    .collect::<Result<_>>()?,
+            );
         }
     }
     Ok(rows)
@@ -67,7 +73,11 @@ fn format_value(column: &dyn Array, row: usize) -> Result<String> {
 /// `value` with `digits` significant digits, as an exponent only where its magnitude needs one.
 fn format_float(value: f64, digits: usize) -> String {
     if !value.is_finite() {
-        return if value.is_nan() { "NaN".to_owned() } else { format!("{value}") };
+        return if value.is_nan() {
+            "NaN".to_owned()
+        } else {
+            format!("{value}")
+        };
     }
     let rounded: f64 = format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
     // Debug rather than Display: it keeps `.0` and turns to an exponent by itself.
@@ -99,7 +109,9 @@ fn format_binary(value: &[u8]) -> String {
     if value.is_empty() {
         return "(empty)".to_owned();
     }
-    value.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    value
+        .iter()
+        .fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn format_timestamp(column: &dyn Array, row: usize, unit: TimeUnit, has_zone: bool) -> Result<String> {
@@ -127,7 +139,11 @@ fn format_timestamp(column: &dyn Array, row: usize, unit: TimeUnit, has_zone: bo
 }
 
 fn trim_fraction(text: &str) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn format_interval(column: &dyn Array, row: usize) -> Result<String> {
@@ -150,9 +166,15 @@ fn format_interval(column: &dyn Array, row: usize) -> Result<String> {
 fn format_duration(column: &dyn Array, row: usize, unit: TimeUnit) -> String {
     const DAY_NS: i128 = 86_400_000_000_000;
     let ns: i128 = match unit {
-        TimeUnit::Second => i128::from(column.as_primitive::<DurationSecondType>().value(row)) * 1_000_000_000,
-        TimeUnit::Millisecond => i128::from(column.as_primitive::<DurationMillisecondType>().value(row)) * 1_000_000,
-        TimeUnit::Microsecond => i128::from(column.as_primitive::<DurationMicrosecondType>().value(row)) * 1_000,
+        TimeUnit::Second => {
+            i128::from(column.as_primitive::<DurationSecondType>().value(row)) * 1_000_000_000
+        }
+        TimeUnit::Millisecond => {
+            i128::from(column.as_primitive::<DurationMillisecondType>().value(row)) * 1_000_000
+        }
+        TimeUnit::Microsecond => {
+            i128::from(column.as_primitive::<DurationMicrosecondType>().value(row)) * 1_000
+        }
         TimeUnit::Nanosecond => column.as_primitive::<DurationNanosecondType>().value(row).into(),
     };
     format_period(0, (ns / DAY_NS) as i64, ns % DAY_NS)
@@ -171,26 +193,75 @@ fn format_period(months: i32, days: i64, ns: i128) -> String {
         let seconds = ns / 1_000_000_000;
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         let fraction = ns % 1_000_000_000;
-        parts.push(trim_fraction(&format!("{sign}{hour:02}:{minute:02}:{second:02}.{fraction:09}")));
+        parts.push(trim_fraction(&format!(
+            "{sign}{hour:02}:{minute:02}:{second:02}.{fraction:09}"
+        )));
     }
     parts.join(" ")
 }
 
 fn format_list(items: &dyn Array) -> Result<String> {
-    let items = (0..items.len()).map(|i| format_value(items, i)).collect::<Result<Vec<_>>>()?;
+    let items = (0..items.len())
+        .map(|i| format_value(items, i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(format!("[{}]", items.join(", ")))
 }
 
 fn format_struct(column: &dyn Array, row: usize) -> Result<String> {
     let structs = column.as_struct();
     let members = structs.fields().iter().zip(structs.columns());
-    let members = members.map(|(field, values)| Ok(format!("{}: {}", field.name(), format_value(values, row)?)));
+    let members =
+        members.map(|(field, values)| Ok(format!("{}: {}", field.name(), format_value(values, row)?)));
     Ok(format!("{{{}}}", members.collect::<Result<Vec<_>>>()?.join(", ")))
 }
 
 fn format_map(column: &dyn Array, row: usize) -> Result<String> {
     let entries = column.as_map().value(row);
     let (keys, values) = (entries.column(0), entries.column(1));
-    let entry = |i| Ok(format!("{}: {}", format_value(keys, i)?, format_value(values, i)?));
-    Ok(format!("{{{}}}", (0..entries.len()).map(entry).collect::<Result<Vec<_>>>()?.join(", ")))
+    let entry = |i| {
+        Ok(format!(
+            "{}: {}",
+            format_value(keys, i)?,
+            format_value(values, i)?
+        ))
+    };
+    Ok(format!(
+        "{{{}}}",
+        (0..entries.len())
+            .map(entry)
+            .collect::<Result<Vec<_>>>()?
+            .join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_keep_as_many_digits_as_engines_agree_on() {
+        assert_eq!(format_float(0.1 + 0.2, 12), "0.3");
+        assert_eq!(format_float(2.0, 12), "2.0");
+        assert_eq!(format_float(-1.0 / 3.0, 12), "-0.333333333333");
+        assert_eq!(format_float(1.7976931348623157e308, 12), "1.79769313486e308");
+        assert_eq!(format_float(f64::NEG_INFINITY, 12), "-inf");
+        assert_eq!(format_float(f64::NAN, 12), "NaN");
+    }
+
+    #[test]
+    fn spaces_that_could_be_lost_show() {
+        assert_eq!(format_string(""), "(empty)");
+        assert_eq!(format_string(" a b  c "), "·a b··c·");
+        assert_eq!(format_string("a\tb\\c\nd"), "a\\tb\\\\c\\nd");
+    }
+
+    #[test]
+    fn periods_name_what_they_hold() {
+        assert_eq!(
+            format_period(14, 3, 3_723_500_000_000),
+            "14 months 3 days 01:02:03.5"
+        );
+        assert_eq!(format_period(0, 0, 0), "00:00:00");
+        assert_eq!(format_period(0, 0, -60_000_000_000), "-00:01:00");
+    }
 }

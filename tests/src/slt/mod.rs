@@ -66,8 +66,13 @@ impl From<arrow_flight::error::FlightError> for EngineError {
 /// Whether `sql` returns rows, judged by its first word as clients judge it.
 fn is_query(sql: &str) -> bool {
     let first_word = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-    let first_word = first_word.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    const QUERIES: &[&str] = &["select", "with", "values", "show", "explain", "describe", "desc", "table", "from"];
+    let first_word = first_word
+        .split(|c: char| !c.is_alphabetic())
+        .next()
+        .unwrap_or_default();
+    const QUERIES: &[&str] = &[
+        "select", "with", "values", "show", "explain", "describe", "desc", "table", "from",
+    ];
     QUERIES.contains(&first_word.to_lowercase().as_str())
 }
 
@@ -76,6 +81,9 @@ fn as_output(sql: &str, types: Vec<ColumnKind>, rows: Vec<Vec<String>>) -> DBOut
     if is_query(sql) {
         return DBOutput::Rows { types, rows };
     }
-    let count = rows.first().and_then(|row| row.first()).and_then(|count| count.parse().ok());
+    let count = rows
+        .first()
+        .and_then(|row| row.first())
+        .and_then(|count| count.parse().ok());
     DBOutput::StatementComplete(count.unwrap_or(0))
 }

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use sqllogictest::{
-    AsyncDB, ExpectedError, MakeConnection, Normalizer, QueryExpect, Record, Runner, StatementExpect, default_validator, parse_file,
-    strict_column_validator, update_record_with_output,
+    AsyncDB, ExpectedError, MakeConnection, Normalizer, QueryExpect, Record, Runner, StatementExpect,
+    default_validator, parse_file, strict_column_validator, update_record_with_output,
 };
 
 use super::Result;
@@ -62,7 +62,9 @@ where
             result => {
                 outcome.statement_count += usize::from(is_statement);
                 outcome.table_query_count += usize::from(reads_table);
-                outcome.failures.extend(result.err().map(|error| error.to_string()));
+                outcome
+                    .failures
+                    .extend(result.err().map(|error| error.to_string()));
             }
         }
     }
@@ -124,8 +126,14 @@ where
             lines.push(theirs.to_string());
         } else {
             let explained = lines.last().is_some_and(|line| line.starts_with('#'));
-            let comment = if explained { String::new() } else { format!("{UNEXPLAINED}\n") };
-            lines.push(format!("{comment}skipif {engine}\n{record}\n\nonlyif {engine}\n{theirs}"));
+            let comment = if explained {
+                String::new()
+            } else {
+                format!("{UNEXPLAINED}\n")
+            };
+            lines.push(format!(
+                "{comment}skipif {engine}\n{record}\n\nonlyif {engine}\n{theirs}"
+            ));
         }
     }
     runner.shutdown_async().await;
@@ -170,13 +178,22 @@ fn validate(normalizer: Normalizer, actual: &[Vec<String>], expected: &[String])
     if expected.iter().any(|line| line.contains("<slt:ignore>")) {
         return default_validator(normalizer, actual, expected);
     }
-    actual.iter().map(|row| row.join(COLUMN_SEPARATOR)).eq(expected.iter().cloned())
+    actual
+        .iter()
+        .map(|row| row.join(COLUMN_SEPARATOR))
+        .eq(expected.iter().cloned())
 }
 
 /// Of a message of several lines, its first one: the form with several does not stand between other records.
 fn shorten_error_message(record: &mut Record<ColumnKind>) {
-    let (Record::Statement { expected: StatementExpect::Error(message), .. }
-    | Record::Query { expected: QueryExpect::Error(message), .. }) = record
+    let (Record::Statement {
+        expected: StatementExpect::Error(message),
+        ..
+    }
+    | Record::Query {
+        expected: QueryExpect::Error(message),
+        ..
+    }) = record
     else {
         return;
     };
@@ -187,12 +204,19 @@ fn shorten_error_message(record: &mut Record<ColumnKind>) {
 
 fn accept_any_error_message(record: &mut Record<ColumnKind>) {
     match record {
-        Record::Statement { expected: StatementExpect::Error(message), .. }
-        | Record::Query { expected: QueryExpect::Error(message), .. } => *message = ExpectedError::Empty,
+        Record::Statement {
+            expected: StatementExpect::Error(message),
+            ..
+        }
+        | Record::Query {
+            expected: QueryExpect::Error(message),
+            ..
+        } => *message = ExpectedError::Empty,
         _ => {}
     }
 }
 
 fn mentions_any(sql: &str, tables: &[String]) -> bool {
-    sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| tables.iter().any(|table| table == word))
+    sql.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| tables.iter().any(|table| table == word))
 }

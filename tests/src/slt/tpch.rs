@@ -26,14 +26,42 @@ const ROW_GROUP_ROWS: usize = 8192;
 
 /// Writes the eight tables into `folder`.
 pub fn write_tables(folder: &Path) -> Result<()> {
-    write(folder, "nation", NationArrow::new(NationGenerator::new(SCALE, 1, 1)))?;
-    write(folder, "region", RegionArrow::new(RegionGenerator::new(SCALE, 1, 1)))?;
-    write(folder, "supplier", SupplierArrow::new(SupplierGenerator::new(SCALE, 1, 1)))?;
-    write(folder, "customer", CustomerArrow::new(CustomerGenerator::new(SCALE, 1, 1)))?;
+    write(
+        folder,
+        "nation",
+        NationArrow::new(NationGenerator::new(SCALE, 1, 1)),
+    )?;
+    write(
+        folder,
+        "region",
+        RegionArrow::new(RegionGenerator::new(SCALE, 1, 1)),
+    )?;
+    write(
+        folder,
+        "supplier",
+        SupplierArrow::new(SupplierGenerator::new(SCALE, 1, 1)),
+    )?;
+    write(
+        folder,
+        "customer",
+        CustomerArrow::new(CustomerGenerator::new(SCALE, 1, 1)),
+    )?;
     write(folder, "part", PartArrow::new(PartGenerator::new(SCALE, 1, 1)))?;
-    write(folder, "partsupp", PartSuppArrow::new(PartSuppGenerator::new(SCALE, 1, 1)))?;
-    write(folder, "orders", OrderArrow::new(OrderGenerator::new(SCALE, 1, 1)))?;
-    write(folder, "lineitem", LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1)))
+    write(
+        folder,
+        "partsupp",
+        PartSuppArrow::new(PartSuppGenerator::new(SCALE, 1, 1)),
+    )?;
+    write(
+        folder,
+        "orders",
+        OrderArrow::new(OrderGenerator::new(SCALE, 1, 1)),
+    )?;
+    write(
+        folder,
+        "lineitem",
+        LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1)),
+    )
 }
 
 fn write(folder: &Path, name: &str, batches: impl RecordBatchIterator) -> Result<()> {

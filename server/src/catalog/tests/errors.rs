@@ -109,8 +109,17 @@ async fn damaged_pages_are_an_error_of_the_data() {
     bytes[4..middle].iter_mut().for_each(|byte| *byte ^= 0x5a);
     std::fs::write(&path, bytes).unwrap();
     let session = tables(vec![entry("t", folder.text("t.parquet"))]).await;
-    let error = refusal(&session, "select sum(a) from t").await;
+    let frame = session.sql("select sum(a) from t").await.unwrap();
+    let plan = frame.create_physical_plan().await.unwrap();
+    let outcome = datafusion::physical_plan::collect(Arc::clone(&plan), session.task_ctx()).await;
+    let error = with_files(from_datafusion(outcome.unwrap_err()), plan.as_ref());
     assert_eq!(error.kind(), Kind::Data, "{error}");
+    assert!(
+        error
+            .message()
+            .starts_with(&format!("{}: damaged Parquet data: ", path.display())),
+        "{error}"
+    );
 }
 
 #[tokio::test]

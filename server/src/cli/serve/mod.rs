@@ -26,6 +26,8 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("warpflight-net")
+        // A plan that is dropped here recurses as deep as one that is made.
+        .thread_stack_size(crate::query::STACK_BYTES)
         .build();
     let served = match runtime {
         Ok(runtime) => {
@@ -85,6 +87,8 @@ async fn serve(args: &ServeArgs) -> Result<()> {
         served.map_err(|error| Error::internal(format!("Flight SQL endpoint: {error}")))
     };
     let sweep = tokio::spawn(sweep(Arc::clone(&core)));
+    let catalog = Arc::clone(&core.catalog);
+    tokio::spawn(async move { catalog.warn_of_broken().await });
     ready::announce(&core, endpoint, http_address)?;
     let (flight_served, http_served) = tokio::join!(flight_server, http_server);
     sweep.abort();

@@ -42,6 +42,7 @@ pub async fn create(core: &Core, caller: &Caller, action: &Action) -> Result<Byt
             .session
             .keep_prepared(PreparedStatement {
                 statement,
+                unbound: None,
                 bound: Vec::new(),
             })?
             .into(),

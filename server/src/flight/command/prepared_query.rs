@@ -40,8 +40,14 @@ pub fn bind(
     let handle = handle_of(&command.prepared_statement_handle)?;
     let prepared = caller.session.prepared(handle)?;
     super::check_bound(&prepared.statement, &rows)?;
+    let unbound = prepared.unbound.as_ref().unwrap_or(&prepared.statement);
+    let statement = match rows.first() {
+        Some(batch) => unbound.with_bound(&caller.session, batch.schema_ref())?,
+        None => unbound.clone(),
+    };
     let bound = PreparedStatement {
-        statement: prepared.statement.clone(),
+        statement,
+        unbound: Some(unbound.clone()),
         bound: rows,
     };
     caller.session.rebind_prepared(handle, bound);

@@ -25,6 +25,7 @@ pub async fn run(
     super::check_bound(&prepared.statement, &rows)?;
     let bound = PreparedStatement {
         statement: prepared.statement.clone(),
+        unbound: None,
         bound: rows,
     };
     Ok(super::count(core.engine.change(&caller.session, &bound).await?))

@@ -40,6 +40,7 @@ pub async fn info(
         caller,
         PreparedStatement {
             statement,
+            unbound: None,
             bound: Vec::new(),
         },
         descriptor,
@@ -90,6 +91,7 @@ pub fn data(
 ) -> Result<FrameStream> {
     let query = key.open(&ticket.statement_handle, caller.session.id())?;
     let result = caller.session.result(&query)?;
+    caller.session.redeemed(&query);
     let limit = core.config.limits.message_size_max.0;
     match result.as_ref() {
         OpenResult::Done(batch) => answer::batches(batch.schema_ref(), vec![batch.clone()], limit),

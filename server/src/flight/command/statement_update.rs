@@ -16,6 +16,7 @@ pub async fn run(core: &Core, caller: &Caller, command: &CommandStatementUpdate)
     let statement = core.engine.plan(&caller.session, &command.query).await?;
     let prepared = PreparedStatement {
         statement,
+        unbound: None,
         bound: Vec::new(),
     };
     Ok(super::count(

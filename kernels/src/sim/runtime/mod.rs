@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use libloading::Library;
 use libloading::os::unix::{Library as UnixLibrary, RTLD_GLOBAL, RTLD_NOW};
 
-use super::host_compiler::{HostCompiler, ScratchFolder};
-use super::memory::{ARENA_BYTES, Memory};
 use crate::error::{DeviceError, Result};
 use crate::launch::{Grid, PackedArgs};
+use crate::sim::host_compiler::{HostCompiler, ScratchFolder};
+use crate::sim::memory::{ARENA_BYTES, Memory};
 
-/// `Launch` of `runtime.cpp`.
+/// `Launch` of `fibers.cpp`.
 #[repr(C)]
 struct RawLaunch {
     entry: unsafe extern "C" fn(*mut *mut c_void),
@@ -29,7 +29,7 @@ struct RawLaunch {
     seed: u64,
 }
 
-/// `Fault` of `runtime.cpp`.
+/// `Fault` of `fibers.cpp`.
 #[repr(C)]
 struct RawFault {
     address: u64,
