@@ -35,9 +35,15 @@ async fn bad_sql_says_what_and_where() {
         ("select 1 +", &["expected: an expression"]),
         ("select 1\nfrom nation\nwhere where", &["line 3, column "]),
         ("select ' unclosed", &["line 1, column 8"]),
-        ("select no_such_column from nation", &["no_such_column", "line 1, column 8"]),
+        (
+            "select no_such_column from nation",
+            &["no_such_column", "line 1, column 8"],
+        ),
         ("select n_nam from nation", &["n_nam", "n_name"]),
-        ("select *\nfrom no_such_table", &["no_such_table", "line 2, column 6"]),
+        (
+            "select *\nfrom no_such_table",
+            &["no_such_table", "line 2, column 6"],
+        ),
         ("select no_such_function(1)", &["no_such_function"]),
         (
             "select n_name + interval '1 day' from nation",

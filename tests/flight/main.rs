@@ -1,5 +1,7 @@
 //! The server as its users meet it: real clients, wrong input, load, operation.
 
+#![allow(clippy::print_stdout, reason = "what was measured stands in a test's output")]
+
 mod bad_input;
 mod cancel;
 mod clients;

@@ -28,7 +28,9 @@ pub fn workspace_dir() -> PathBuf {
 /// If it cannot be built.
 pub fn server_binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build_server(&profile(), TEST_FEATURES)).clone()
+    BINARY
+        .get_or_init(|| build_server(&profile(), TEST_FEATURES))
+        .clone()
 }
 
 /// What `cargo test` turns on by dev-dependencies. The same packages and features as there, so that nothing is

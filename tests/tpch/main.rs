@@ -1,6 +1,11 @@
 //! The 22 TPC-H queries, with the specification's validation parameters, at scale 0.1: asked through ADBC, each
 //! result equal to DuckDB's on the same Parquet files.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "how many rows were equal stands in a test's output"
+)]
+
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::json;
