@@ -58,7 +58,10 @@ impl Core {
         let runtime = runtime(&config, &catalog)?;
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
         let shutdown = Shutdown::new(config.server.drain_timeout.0);
-        let base = Base { catalog: Arc::clone(&catalog), runtime: Arc::clone(&runtime) };
+        let base = Base {
+            catalog: Arc::clone(&catalog),
+            runtime: Arc::clone(&runtime),
+        };
         Ok(Arc::new(Self {
             users,
             tokens: Tokens::new(config.security.token_lifetime.0),
@@ -79,9 +82,13 @@ fn runtime(config: &Config, catalog: &Arc<Catalog>) -> Result<Arc<RuntimeEnv>> {
         Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
         None => DiskManagerMode::OsTmpDirectory,
     };
-    let spill = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(config.limits.spill_limit.0);
+    let spill = DiskManagerBuilder::default()
+        .with_mode(mode)
+        .with_max_temp_directory_size(config.limits.spill_limit.0);
     let pool = TrackConsumersPool::new(FairSpillPool::new(memory), NAMED_CONSUMERS);
-    let builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(spill);
+    let builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(spill);
     let runtime = catalog.configure(builder).build_arc().map_err(from_datafusion)?;
     catalog.attach(Arc::clone(&runtime));
     Ok(runtime)

@@ -113,6 +113,9 @@ fn foreign(error: &(dyn StdError + Send + Sync + 'static)) -> Error {
         object_store_error(error)
     } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
         io_error(error)
+    } else if error.is::<std::str::Utf8Error>() || error.is::<std::string::FromUtf8Error>() {
+        // Readers of files check text; text in a statement is UTF-8 already.
+        Error::data(format!("text that is not UTF-8: {error}"))
     } else {
         Error::internal(one_line(&error.to_string()))
     }

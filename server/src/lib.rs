@@ -1,19 +1,33 @@
 //! warpflight: an Arrow Flight SQL server.
 //!
-//! The modules stand in the order in which a query meets them.
+//! The modules stand in the order in which a query meets them, one a paragraph: formatting keeps that.
 
 pub mod cli;
+
 pub mod config;
+
 pub mod core;
+
 pub mod flight;
+
 pub mod security;
+
 pub mod session;
+
 pub mod query;
+
 pub mod sql;
+
 pub mod catalog;
+
 pub mod observe;
+
 pub mod socket;
+
 pub mod tpch;
+
 pub mod random;
+
 pub mod error;
+
 pub mod error_datafusion;

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::TableType;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, TableType};
 
 use super::session::{SCHEMA, SessionSchema, TableInfo, TableKind};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The name of the catalog with the served tables.
 pub const CATALOG: &str = "warpflight";
@@ -43,6 +43,37 @@ impl SessionCatalogs {
     /// The names of all schemas of `warpflight`, in order.
     pub fn schema_names(&self) -> Vec<String> {
         self.catalog.schema_names()
+    }
+
+    /// Refuses the statements that DataFusion would run without asking the catalogs, or whose
+    /// refusal by a catalog it would not pass on. To be called before a statement is run.
+    ///
+    /// # Errors
+    /// `Unsupported` for `CREATE DATABASE`, `Sql` if a served table is to be dropped or replaced.
+    pub fn check(&self, plan: &LogicalPlan) -> Result<()> {
+        let LogicalPlan::Ddl(statement) = plan else {
+            return Ok(());
+        };
+        let table = match statement {
+            DdlStatement::CreateCatalog(create) => {
+                return Err(Error::unsupported(format!(
+                    "CREATE DATABASE {}: the server has one, {CATALOG}; CREATE SCHEMA makes schemas of a session",
+                    create.catalog_name
+                )));
+            }
+            DdlStatement::CreateMemoryTable(create) if create.or_replace => &create.name,
+            DdlStatement::CreateExternalTable(create) if create.or_replace => &create.name,
+            DdlStatement::CreateView(create) if create.or_replace => &create.name,
+            DdlStatement::DropTable(drop) => &drop.name,
+            DdlStatement::DropView(drop) => &drop.name,
+            _ => return Ok(()),
+        };
+        let elsewhere = table.catalog().is_some_and(|catalog| catalog != CATALOG)
+            || table.schema().is_some_and(|schema| schema != SCHEMA);
+        match elsewhere {
+            true => Ok(()),
+            false => self.catalog.public.check_own(table.table()),
+        }
     }
 
     /// All tables that the session sees, by schema and name; not those of `information_schema`.

@@ -88,6 +88,6 @@ impl TableProviderFactory for ExternalTableFactory {
     ) -> DataFusionResult<Arc<dyn TableProvider>> {
         let table = self.catalog.user_table(self.specification(statement)?);
         let opened = table.open(session).await?;
-        Ok(Arc::new(OpenTable::new(table, opened)))
+        Ok(Arc::new(OpenTable::kept(table, opened)))
     }
 }

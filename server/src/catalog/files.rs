@@ -159,6 +159,3 @@ fn nothing(location: &Location, format: Option<Format>) -> Error {
     };
     Error::data(format!("{}: {what}", location.written))
 }
-
-#[cfg(test)]
-mod tests;

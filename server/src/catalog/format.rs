@@ -69,9 +69,9 @@ impl Format {
         }
     }
 
-    /// Whether files are read by the position of their columns, not by their names.
+    /// Whether the reader takes columns by their position: all files must have the same ones.
     pub fn is_positional(self) -> bool {
-        self == Self::Csv
+        matches!(self, Self::Csv | Self::Arrow)
     }
 
     /// DataFusion's reader with the options given, `has_header` as well as `format.has_header`.

@@ -7,7 +7,7 @@
 //! The modules in the order in which a name becomes a table: `session`, `external` (where a name or
 //! a path comes in), `location`, `pattern`, `roots` (what it stands for and whether it is allowed),
 //! `served`, `table`, `provider` (tables), `files`, `format`, `schema`, `partitions`, `listings`
-//! (opening one), `mounted`, `local`, `stores`, `store_kinds`, `version`, `counters` (bytes).
+//! (opening one), `scanned` (naming the files of a plan), `mounted`, `local`, `stores`, `store_kinds`, `version`, `counters` (bytes).
 
 mod catalogs;
 mod counters;
@@ -23,6 +23,7 @@ mod pattern;
 mod provider;
 mod registry;
 mod roots;
+mod scanned;
 mod schema;
 mod served;
 mod session;
@@ -40,6 +41,7 @@ use datafusion::catalog::Session;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
+use futures::StreamExt;
 
 use listings::Listings;
 use location::{Location, url_path};
@@ -55,6 +57,7 @@ use crate::security::rights::Rights;
 pub use catalogs::{CATALOG, SessionCatalogs};
 pub use counters::StoreCounts;
 pub use external::ExternalTableFactory;
+pub use scanned::with_files;
 pub use session::{SCHEMA, SessionSchema, TableInfo, TableKind};
 pub use settings::session_options;
 
@@ -64,6 +67,9 @@ const SERVED_URL: &str = "data://served";
 const USER_URL: &str = "data://user";
 /// The URL of the store that COPY TO writes to.
 const WRITE_URL: &str = "data://write";
+
+/// Served tables that are opened at once when all are tried.
+const TRIED_AT_ONCE: usize = 8;
 
 /// All that the configuration says of tables and stores.
 #[derive(Debug)]
@@ -195,14 +201,31 @@ impl Catalog {
     /// Opens every served table: what each is missing, if anything. One that fails is tried again
     /// when it is used.
     pub async fn try_tables(&self) -> Vec<(String, Result<()>)> {
-        let tries = self.served.iter().map(|(name, served)| async move {
+        let tables: Vec<(String, Arc<FileTable>)> = self
+            .served
+            .iter()
+            .map(|(name, served)| (name.clone(), Arc::clone(&served.table)))
+            .collect();
+        let tries = tables.into_iter().map(|(name, table)| async move {
             let outcome = match self.opening_session() {
-                Ok(session) => served.table.open(session).await.map(drop),
+                Ok(session) => table.open(session).await.map(drop),
                 Err(error) => Err(error),
             };
-            (name.clone(), outcome)
+            (name, outcome)
         });
-        futures::future::join_all(tries).await
+        futures::stream::iter(tries)
+            .buffered(TRIED_AT_ONCE)
+            .collect()
+            .await
+    }
+
+    /// Opens every served table and logs which cannot be.
+    pub async fn warn_of_broken(&self) {
+        for (table, outcome) in self.try_tables().await {
+            if let Err(error) = outcome {
+                tracing::warn!(table, %error, "table cannot be read now, it is tried again when it is used");
+            }
+        }
     }
 
     /// The mounted URL that a COPY TO of this target writes to.

@@ -163,8 +163,11 @@ impl ObjectStore for MountedStore {
             Some(objects) => {
                 let head = options.head;
                 match objects.get_opts(&inner, options).await {
-                    // Some web servers answer GET only; one byte tells the length as well.
-                    Err(StoreError::Generic { .. }) if head && location.as_ref().starts_with("http") => {
+                    // Some web servers answer GET only, which object_store takes for a missing
+                    // object; one byte tells the length as well.
+                    Err(StoreError::Generic { .. } | StoreError::NotFound { .. })
+                        if head && location.as_ref().starts_with("http") =>
+                    {
                         let first = GetOptions {
                             range: Some(GetRange::Bounded(0..1)),
                             ..GetOptions::default()

@@ -15,23 +15,47 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::table::{FileTable, Opened};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// An opened table.
 #[derive(Debug)]
 pub struct OpenTable {
     table: Arc<FileTable>,
     opened: Arc<Opened>,
+    /// Whether it was made for one statement, which just listed the files.
+    for_one_statement: bool,
 }
 
 impl OpenTable {
-    /// A table as it was opened.
-    pub fn new(table: Arc<FileTable>, opened: Arc<Opened>) -> Self {
-        Self { table, opened }
+    /// A table as it was opened for the statement that is being planned.
+    pub fn for_statement(table: Arc<FileTable>, opened: Arc<Opened>) -> Self {
+        Self {
+            table,
+            opened,
+            for_one_statement: true,
+        }
+    }
+
+    /// A table that a session keeps.
+    pub fn kept(table: Arc<FileTable>, opened: Arc<Opened>) -> Self {
+        Self {
+            table,
+            opened,
+            for_one_statement: false,
+        }
+    }
+
+    /// The same table as its files are now, for the statement that is being planned.
+    ///
+    /// # Errors
+    /// As [`FileTable::open`].
+    pub async fn reopened(&self, session: &dyn Session) -> Result<Self> {
+        let opened = self.table.open(session).await?;
+        Ok(Self::for_statement(Arc::clone(&self.table), opened))
     }
 
     async fn present(&self, session: &dyn Session) -> DataFusionResult<Arc<Opened>> {
-        if !self.opened.is_old() {
+        if self.for_one_statement && !self.opened.is_old() {
             return Ok(Arc::clone(&self.opened));
         }
         let now = self.table.open(session).await?;

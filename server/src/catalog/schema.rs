@@ -31,14 +31,14 @@ pub fn merged(format: Format, files: &[FileSchema<'_>]) -> Result<SchemaRef> {
         for field in schema.fields() {
             let place = *places.entry(field.name().clone()).or_insert_with(|| {
                 columns.push(Column {
-                    field: plain(field),
+                    field: as_read(format, field),
                     file,
                     files: 0,
                 });
                 columns.len() - 1
             });
             let column = &mut columns[place];
-            column.field = column.with(format, file, &plain(field))?;
+            column.field = column.with(format, file, &as_read(format, field))?;
             column.files += 1;
         }
     }
@@ -110,6 +110,14 @@ fn wider(one: &DataType, other: &DataType) -> Option<DataType> {
             Boolean | Int64 | Float64 | Date32 | Date64 | Timestamp(..) | Utf8,
         ) => Some(Utf8),
         _ => None,
+    }
+}
+
+/// The type that a column is read with. Arrow files are not converted while they are read.
+fn as_read(format: Format, field: &FieldRef) -> FieldRef {
+    match format {
+        Format::Arrow => Arc::clone(field),
+        _ => plain(field),
     }
 }
 

@@ -114,6 +114,19 @@ impl SessionSchema {
             .cloned()
     }
 
+    /// Whether a session may make, replace or drop a table of this name.
+    ///
+    /// # Errors
+    /// `Sql` if it is a served table that the session sees.
+    pub fn check_own(&self, name: &str) -> Result<()> {
+        match self.own_table(name).is_none() && self.served(name).is_some() {
+            false => Ok(()),
+            true => Err(Error::sql(format!(
+                "table {name} is served by this server: a session cannot make, replace or drop it"
+            ))),
+        }
+    }
+
     fn visible(&self) -> impl Iterator<Item = (&String, &Served)> {
         self.catalog
             .served
@@ -127,7 +140,7 @@ impl SessionSchema {
 
     async fn opened(&self, table: &Arc<FileTable>) -> Result<Arc<dyn TableProvider>> {
         let opened = table.open(self.catalog.opening_session()?).await?;
-        Ok(Arc::new(OpenTable::new(Arc::clone(table), opened)))
+        Ok(Arc::new(OpenTable::for_statement(Arc::clone(table), opened)))
     }
 
     async fn path_table(&self, path: &str) -> Result<Arc<dyn TableProvider>> {
@@ -153,7 +166,10 @@ impl SchemaProvider for SessionSchema {
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
         if let Some(table) = self.own_table(name) {
-            return Ok(Some(table));
+            return Ok(Some(match table.downcast_ref::<OpenTable>() {
+                Some(files) => Arc::new(files.reopened(self.catalog.opening_session()?).await?),
+                None => table,
+            }));
         }
         if let Some(served) = self.served(name) {
             return Ok(Some(self.opened(&served.table).await?));
@@ -177,12 +193,7 @@ impl SchemaProvider for SessionSchema {
         name: String,
         table: Arc<dyn TableProvider>,
     ) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        if self.served(&name).is_some() {
-            return Err(Error::sql(format!(
-                "table {name} is served by this server: a session cannot make or replace one of this name"
-            ))
-            .into());
-        }
+        self.check_own(&name)?;
         if is_path(&name) {
             return Err(Error::sql(format!("table {name:?}: found a path, expected a name")).into());
         }
@@ -196,11 +207,8 @@ impl SchemaProvider for SessionSchema {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(name);
-        if removed.is_none() && self.served(name).is_some() {
-            return Err(Error::sql(format!(
-                "table {name} is served by this server: a session cannot drop or replace it"
-            ))
-            .into());
+        if removed.is_none() {
+            self.check_own(name)?;
         }
         Ok(removed)
     }

@@ -38,8 +38,11 @@ pub struct Stores {
     entries: Vec<Entry>,
     environment: BTreeMap<String, String>,
     limits: Limits,
-    made: Mutex<HashMap<(String, Option<usize>), Arc<Store>>>,
+    made: Mutex<HashMap<Key, Arc<Store>>>,
 }
+
+/// What makes a store: its mount, and the entry whose settings it has.
+type Key = (String, Option<usize>);
 
 /// A `[[store]]` entry whose options are known to be good.
 #[derive(Debug)]

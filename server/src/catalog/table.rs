@@ -4,7 +4,7 @@
 //! Opening lists the files, reads the schemas of those not seen before, and checks that they make
 //! one table. It does not know who asks, nor under which name sessions see the table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -305,13 +305,17 @@ impl FileTable {
         partitions: Vec<(String, DataType)>,
     ) -> Result<(ListingTable, Listing)> {
         let mut folders: BTreeMap<&str, Vec<ObjectMeta>> = BTreeMap::new();
+        // Places may overlap; a file is read once.
+        let mut seen = HashSet::new();
         for found in found {
             let files = folders.entry(&found.folder).or_default();
-            for meta in &found.files {
-                if !files.contains(meta) {
-                    files.push(meta.clone());
-                }
-            }
+            files.extend(
+                found
+                    .files
+                    .iter()
+                    .filter(|meta| seen.insert(&meta.location))
+                    .cloned(),
+            );
         }
         let urls = folders
             .keys()
@@ -349,7 +353,8 @@ impl FileTable {
 
 /// What could not be read of which file.
 fn unreadable(format: Format, meta: &ObjectMeta, error: Error) -> Error {
-    if error.kind() != Kind::Data && error.kind() != Kind::Sql {
+    // The libraries' errors, whatever they call them; ours come from the roots and the limits.
+    if !matches!(error.kind(), Kind::Data | Kind::Sql | Kind::Internal) {
         return error;
     }
     let place = readable(meta.location.as_ref());

@@ -36,7 +36,10 @@ pub struct Definition {
 impl Definition {
     /// The error for a value that is not one of it.
     pub fn refusal(&self, found: &str) -> Error {
-        Error::sql(format!("option {}: found {found:?}, expected {}", self.name, self.takes))
+        Error::sql(format!(
+            "option {}: found {found:?}, expected {}",
+            self.name, self.takes
+        ))
     }
 
     /// The environment variable that sets it.

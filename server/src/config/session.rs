@@ -17,12 +17,17 @@ pub struct SessionOptions {
 impl SessionOptions {
     /// What a new session starts with.
     pub fn of(config: &Config) -> Self {
-        Self { limits: config.limits.clone(), engine: config.engine.clone() }
+        Self {
+            limits: config.limits.clone(),
+            engine: config.engine.clone(),
+        }
     }
 
     /// The definitions of what a session may set.
     pub fn definitions() -> impl Iterator<Item = Definition> {
-        definitions().into_iter().filter(|definition| definition.scope == Scope::Session)
+        definitions()
+            .into_iter()
+            .filter(|definition| definition.scope == Scope::Session)
     }
 
     /// Whether there is an option of this name, of any scope.
@@ -41,10 +46,16 @@ impl SessionOptions {
                 "option {name}: set by the server's configuration, not by a session"
             )));
         }
-        match self.limits.set(name, text).or_else(|| self.engine.set(name, text)) {
+        match self
+            .limits
+            .set(name, text)
+            .or_else(|| self.engine.set(name, text))
+        {
             Some(true) => Ok(()),
             Some(false) => Err(definition.refusal(text)),
-            None => Err(Error::internal(format!("option {name} has session scope but no place in a session"))),
+            None => Err(Error::internal(format!(
+                "option {name} has session scope but no place in a session"
+            ))),
         }
     }
 
@@ -64,9 +75,24 @@ mod tests {
         options.set("device", "cpu").unwrap();
         assert_eq!(options.show("device").unwrap(), "cpu");
         let refused = options.set("listen", "0.0.0.0:1").unwrap_err();
-        assert_eq!(refused.message(), "option listen: set by the server's configuration, not by a session");
-        assert!(options.set("devise", "cpu").unwrap_err().message().contains("did you mean device?"));
-        assert!(options.set("device", "abacus").unwrap_err().message().contains("one of auto, cpu"));
+        assert_eq!(
+            refused.message(),
+            "option listen: set by the server's configuration, not by a session"
+        );
+        assert!(
+            options
+                .set("devise", "cpu")
+                .unwrap_err()
+                .message()
+                .contains("did you mean device?")
+        );
+        assert!(
+            options
+                .set("device", "abacus")
+                .unwrap_err()
+                .message()
+                .contains("one of auto, cpu")
+        );
     }
 
     #[test]

@@ -29,9 +29,17 @@ pub fn schema_message(schema: &Schema) -> Result<Bytes> {
 ///
 /// # Errors
 /// As [`schema_message`].
-pub fn flight_info(schema: &Schema, descriptor: FlightDescriptor, ticket: Bytes, query: &str) -> Result<FlightInfo> {
+pub fn flight_info(
+    schema: &Schema,
+    descriptor: FlightDescriptor,
+    ticket: Bytes,
+    query: &str,
+) -> Result<FlightInfo> {
     // No location: the ticket is redeemed where it was given out, over the same connection.
-    let endpoint = FlightEndpoint { ticket: Some(Ticket { ticket }), ..Default::default() };
+    let endpoint = FlightEndpoint {
+        ticket: Some(Ticket { ticket }),
+        ..Default::default()
+    };
     Ok(FlightInfo {
         schema: schema_message(schema)?,
         flight_descriptor: Some(descriptor),
@@ -47,7 +55,11 @@ pub fn flight_info(schema: &Schema, descriptor: FlightDescriptor, ticket: Bytes,
 ///
 /// # Errors
 /// As [`schema_message`].
-pub fn metadata_info(schema: &Schema, descriptor: FlightDescriptor, command: &impl ProstMessageExt) -> Result<FlightInfo> {
+pub fn metadata_info(
+    schema: &Schema,
+    descriptor: FlightDescriptor,
+    command: &impl ProstMessageExt,
+) -> Result<FlightInfo> {
     flight_info(schema, descriptor, command.as_any().encode_to_vec().into(), "")
 }
 
@@ -56,7 +68,11 @@ pub fn metadata_info(schema: &Schema, descriptor: FlightDescriptor, command: &im
 /// # Errors
 /// As [`stream`].
 pub fn batches(schema: &SchemaRef, batches: Vec<RecordBatch>, message_bytes_max: u64) -> Result<FrameStream> {
-    stream(schema, futures::stream::iter(batches.into_iter().map(Ok)), message_bytes_max)
+    stream(
+        schema,
+        futures::stream::iter(batches.into_iter().map(Ok)),
+        message_bytes_max,
+    )
 }
 
 /// The stream of a result: its schema, then its batches as they come.
@@ -71,7 +87,10 @@ pub fn stream(
     let limit = usize::try_from(message_bytes_max).unwrap_or(usize::MAX);
     let encoder = FrameEncoder::try_new(schema, limit)
         .map_err(|error| Error::internal(format!("schema of the result: {error}")))?;
-    Ok(frame_stream(encoder, batches.map(|batch| batch.map_err(Status::from))))
+    Ok(frame_stream(
+        encoder,
+        batches.map(|batch| batch.map_err(Status::from)),
+    ))
 }
 
 /// The command that a descriptor or a ticket carries.
@@ -79,5 +98,10 @@ pub fn stream(
 /// # Errors
 /// `Sql` if the bytes are not a packed protobuf message.
 pub fn unpack(what: &str, bytes: &[u8]) -> Result<Any> {
-    Any::decode(bytes).map_err(|error| Error::sql(format!("{what}: {} bytes that are not a command: {error}", bytes.len())))
+    Any::decode(bytes).map_err(|error| {
+        Error::sql(format!(
+            "{what}: {} bytes that are not a command: {error}",
+            bytes.len()
+        ))
+    })
 }

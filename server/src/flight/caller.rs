@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response};
 
@@ -15,6 +16,12 @@ use crate::session::{Busy, Session};
 
 /// The cookie's name, as Flight SQL servers use it.
 const COOKIE: &str = "arrow_flight_session_id";
+
+/// ADBC's Go driver writes credentials without padding, everybody else with it.
+const BASIC: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Who sent a request, and in which session.
 pub struct Caller {
@@ -36,7 +43,9 @@ impl Caller {
         let cookie = cookie_of(request.metadata());
         let connection = listen::connection_of(request.extensions())
             .ok_or_else(|| Error::internal("a request without a connection"))?;
-        let (session, began) = core.sessions.of_request(&rights, cookie.as_deref(), connection.id)?;
+        let (session, began) = core
+            .sessions
+            .of_request(&rights, cookie.as_deref(), connection.id)?;
         if began {
             let core = Arc::clone(core);
             tokio::spawn(async move {
@@ -45,7 +54,11 @@ impl Caller {
             });
         }
         let offer_cookie = cookie.as_deref() != Some(session.id());
-        Ok(Self { busy: session.enter(), session, offer_cookie })
+        Ok(Self {
+            busy: session.enter(),
+            session,
+            offer_cookie,
+        })
     }
 
     /// The response, offering the session's cookie if the request did not have it.
@@ -67,7 +80,9 @@ async fn rights_of(core: &Core, metadata: &MetadataMap) -> Result<Arc<Rights>> {
     match credentials(metadata)? {
         Some(Credentials::Bearer(token)) => core.tokens.check(&token),
         Some(Credentials::Basic { user, password }) => core.users.check(&user, &password).await,
-        None => Err(Error::unauthenticated("no credentials: sign in with user and password, or send a bearer token")),
+        None => Err(Error::unauthenticated(
+            "no credentials: sign in with user and password, or send a bearer token",
+        )),
     }
 }
 
@@ -89,16 +104,29 @@ pub enum Credentials {
 /// # Errors
 /// `Unauthenticated` if it is neither `Basic` nor `Bearer`, or not well-formed.
 pub fn credentials(metadata: &MetadataMap) -> Result<Option<Credentials>> {
-    let Some(header) = metadata.get("authorization") else { return Ok(None) };
-    let malformed = || Error::unauthenticated("authorization header: expected Basic with user:password, or Bearer with a token");
-    let (scheme, rest) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
+    let Some(header) = metadata.get("authorization") else {
+        return Ok(None);
+    };
+    let malformed = || {
+        Error::unauthenticated(
+            "authorization header: expected Basic with user:password, or Bearer with a token",
+        )
+    };
+    let (scheme, rest) = header
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(malformed)?;
     match scheme.to_ascii_lowercase().as_str() {
         "bearer" => Ok(Some(Credentials::Bearer(rest.trim().to_owned()))),
         "basic" => {
-            let decoded = BASE64_STANDARD.decode(rest.trim()).map_err(|_| malformed())?;
+            let decoded = BASIC.decode(rest.trim()).map_err(|_| malformed())?;
             let text = String::from_utf8(decoded).map_err(|_| malformed())?;
             let (user, password) = text.split_once(':').ok_or_else(malformed)?;
-            Ok(Some(Credentials::Basic { user: user.to_owned(), password: password.to_owned() }))
+            Ok(Some(Credentials::Basic {
+                user: user.to_owned(),
+                password: password.to_owned(),
+            }))
         }
         _ => Err(malformed()),
     }
@@ -106,7 +134,12 @@ pub fn credentials(metadata: &MetadataMap) -> Result<Option<Credentials>> {
 
 fn cookie_of(metadata: &MetadataMap) -> Option<String> {
     let cookies = metadata.get_all("cookie");
-    let pairs = cookies.iter().filter_map(|header| header.to_str().ok()).flat_map(|header| header.split(';'));
-    let ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+    let pairs = cookies
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'));
+    let ours = pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE);
     ours.map(|(_, value)| value.trim_matches('"').to_owned()).last()
 }

@@ -23,16 +23,23 @@ pub async fn handshake(
 ) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {
     let (metadata, _, messages) = request.into_parts();
     let token = match credentials(&metadata)? {
-        Some(Credentials::Bearer(token)) if core.users.required() => core.tokens.check(&token).map(|_| token)?,
+        Some(Credentials::Bearer(token)) if core.users.required() => {
+            core.tokens.check(&token).map(|_| token)?
+        }
         Some(Credentials::Basic { user, password }) => sign_in(core, &user, &password).await?,
         _ => {
             let (user, password) = payload(messages).await?;
             sign_in(core, &user, &password).await?
         }
     };
-    let message = HandshakeResponse { protocol_version: 0, payload: token.clone().into() };
+    let message = HandshakeResponse {
+        protocol_version: 0,
+        payload: token.clone().into(),
+    };
     let mut response = Response::new(futures::stream::once(async { Ok(message) }).boxed());
-    let header = format!("Bearer {token}").parse().map_err(|_| Error::internal("bearer token: not a header value"))?;
+    let header = format!("Bearer {token}")
+        .parse()
+        .map_err(|_| Error::internal("bearer token: not a header value"))?;
     response.metadata_mut().insert("authorization", header);
     Ok(response)
 }
@@ -46,7 +53,9 @@ async fn sign_in(core: &Core, user: &str, password: &str) -> Result<String, Erro
 
 /// User and password of a client that sends them as the first message, empty if it sends none.
 async fn payload(mut messages: Streaming<HandshakeRequest>) -> Result<(String, String), Status> {
-    let Some(first) = messages.try_next().await? else { return Ok(Default::default()) };
+    let Some(first) = messages.try_next().await? else {
+        return Ok(Default::default());
+    };
     let auth = BasicAuth::decode(first.payload)
         .map_err(|error| Status::invalid_argument(format!("handshake: payload is not BasicAuth: {error}")))?;
     Ok((auth.username, auth.password))

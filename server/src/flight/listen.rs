@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::{Connected, ServerTlsConfig, TcpIncoming, TlsConnectInfo};
 
+use super::frame::http2;
 use crate::config::sections::ServerOptions;
 use crate::error::{Error, Result};
 use crate::socket::{self, Connection, ConnectionCount, FIRST_BYTES_TIMEOUT, Gate, Rules};
@@ -55,7 +56,7 @@ pub fn connection_of(extensions: &http::Extensions) -> Option<ConnectionInfo> {
 /// `Sql` if rustls refuses the TLS files.
 pub fn transport(options: &ServerOptions, tls: Option<ServerTlsConfig>) -> Result<Server> {
     let keepalive = options.keepalive.limit();
-    let server = Server::builder()
+    let server = http2::server()
         .http2_keepalive_interval(keepalive)
         .http2_keepalive_timeout(keepalive)
         .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)

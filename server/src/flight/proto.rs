@@ -142,6 +142,9 @@ impl ProstMessageExt for CreatePreparedStatementResult {
     }
 
     fn as_any(&self) -> arrow_flight::sql::Any {
-        arrow_flight::sql::Any { type_url: Self::type_url().into(), value: self.encode_to_vec().into() }
+        arrow_flight::sql::Any {
+            type_url: Self::type_url().into(),
+            value: self.encode_to_vec().into(),
+        }
     }
 }

@@ -7,20 +7,20 @@ use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::sql::{Any, Command, CommandStatementQuery};
 use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse,
-    PollInfo, PutResult, SchemaResult, Ticket,
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answer::{self, metadata_info};
 use super::caller::Caller;
 use super::command::{
-    catalogs, cross_reference, db_schemas, exported_keys, imported_keys, prepared_query, primary_keys, sql_info,
-    statement_query, table_types, tables, xdbc_type_info,
+    catalogs, cross_reference, db_schemas, exported_keys, imported_keys, prepared_query, primary_keys,
+    sql_info, statement_query, table_types, tables, xdbc_type_info,
 };
 use super::frame::{DoGet, DoGetService, FrameStream};
 use super::ticket::TicketKey;
@@ -44,8 +44,12 @@ pub struct FlightSql {
 /// # Errors
 /// `Internal` if the system has no randomness to give for a key.
 pub fn new(core: Arc<Core>) -> Result<DoGetService<FlightSql, FlightServiceServer<FlightSql>>> {
-    let service = Arc::new(FlightSql { core, key: TicketKey::new()? });
-    let rest = FlightServiceServer::from_arc(Arc::clone(&service)).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let service = Arc::new(FlightSql {
+        core,
+        key: TicketKey::new()?,
+    });
+    let rest =
+        FlightServiceServer::from_arc(Arc::clone(&service)).max_decoding_message_size(REQUEST_BYTES_MAX);
     Ok(DoGetService::new(service, rest))
 }
 
@@ -59,20 +63,32 @@ enum Asked {
 /// has no Flight SQL messages to pack it into.
 fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
     match descriptor.r#type() {
-        DescriptorType::Cmd if is_text(&descriptor.cmd) => {
-            Ok(Asked::Query(String::from_utf8_lossy(&descriptor.cmd).into_owned()))
+        DescriptorType::Cmd if is_text(&descriptor.cmd) => Ok(Asked::Query(
+            String::from_utf8_lossy(&descriptor.cmd).into_owned(),
+        )),
+        DescriptorType::Cmd => {
+            command("descriptor", &descriptor.cmd).map(|command| Asked::Command(Box::new(command)))
         }
-        DescriptorType::Cmd => command("descriptor", &descriptor.cmd).map(|command| Asked::Command(Box::new(command))),
         DescriptorType::Path if !descriptor.path.is_empty() => Ok(Asked::Query(select_all(&descriptor.path))),
-        _ => Err(Error::sql("descriptor: neither a command nor the path of a table")),
+        _ => Err(Error::sql(
+            "descriptor: neither a command nor the path of a table",
+        )),
     }
 }
 
 fn command(what: &str, bytes: &[u8]) -> Result<Command> {
     let any: Any = answer::unpack(what, bytes)?;
     let type_url = any.type_url.clone();
+    if type_url.is_empty() {
+        return Err(Error::sql(format!(
+            "{what}: {} bytes without a command",
+            bytes.len()
+        )));
+    }
     match Command::try_from(any) {
-        Ok(Command::Unknown(_)) => Err(Error::unsupported(format!("{what}: unknown command {type_url:?}"))),
+        Ok(Command::Unknown(_)) => Err(Error::unsupported(format!(
+            "{what}: unknown command {type_url:?}"
+        ))),
         Ok(command) => Ok(command),
         Err(error) => Err(Error::sql(format!("{what}: {type_url}: {error}"))),
     }
@@ -84,7 +100,10 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn select_all(path: &[String]) -> String {
-    let quoted: Vec<String> = path.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
+    let quoted: Vec<String> = path
+        .iter()
+        .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
+        .collect();
     format!("SELECT * FROM {}", quoted.join("."))
 }
 
@@ -97,21 +116,36 @@ impl FlightSql {
         let (core, key) = (&self.core, &self.key);
         let asked = match asked(&descriptor)? {
             Asked::Query(query) => {
-                let command = CommandStatementQuery { query, transaction_id: None };
+                let command = CommandStatementQuery {
+                    query,
+                    transaction_id: None,
+                };
                 return statement_query::info(core, key, caller, &command, descriptor).await;
             }
             Asked::Command(command) => *command,
         };
         match asked {
-            Command::CommandStatementQuery(command) => statement_query::info(core, key, caller, &command, descriptor).await,
+            Command::CommandStatementQuery(command) => {
+                statement_query::info(core, key, caller, &command, descriptor).await
+            }
             Command::CommandPreparedStatementQuery(command) => {
                 prepared_query::info(core, key, caller, &command, descriptor).await
             }
-            Command::CommandGetCatalogs(command) => metadata_info(&catalogs::schema(&command), descriptor, &command),
-            Command::CommandGetDbSchemas(command) => metadata_info(&db_schemas::schema(&command), descriptor, &command),
-            Command::CommandGetTables(command) => metadata_info(&tables::schema(&command), descriptor, &command),
-            Command::CommandGetTableTypes(command) => metadata_info(&table_types::schema(&command), descriptor, &command),
-            Command::CommandGetPrimaryKeys(command) => metadata_info(&primary_keys::schema(&command), descriptor, &command),
+            Command::CommandGetCatalogs(command) => {
+                metadata_info(&catalogs::schema(&command), descriptor, &command)
+            }
+            Command::CommandGetDbSchemas(command) => {
+                metadata_info(&db_schemas::schema(&command), descriptor, &command)
+            }
+            Command::CommandGetTables(command) => {
+                metadata_info(&tables::schema(&command), descriptor, &command)
+            }
+            Command::CommandGetTableTypes(command) => {
+                metadata_info(&table_types::schema(&command), descriptor, &command)
+            }
+            Command::CommandGetPrimaryKeys(command) => {
+                metadata_info(&primary_keys::schema(&command), descriptor, &command)
+            }
             Command::CommandGetExportedKeys(command) => {
                 metadata_info(&exported_keys::schema(&command), descriptor, &command)
             }
@@ -121,7 +155,9 @@ impl FlightSql {
             Command::CommandGetCrossReference(command) => {
                 metadata_info(&cross_reference::schema(&command), descriptor, &command)
             }
-            Command::CommandGetSqlInfo(command) => metadata_info(&sql_info::schema(&command), descriptor, &command),
+            Command::CommandGetSqlInfo(command) => {
+                metadata_info(&sql_info::schema(&command), descriptor, &command)
+            }
             Command::CommandGetXdbcTypeInfo(command) => {
                 metadata_info(&xdbc_type_info::schema(&command), descriptor, &command)
             }
@@ -130,7 +166,9 @@ impl FlightSql {
             Command::CommandStatementUpdate(_) | Command::CommandPreparedStatementUpdate(_) => {
                 Err(Error::sql("descriptor: an update takes DoPut, not GetFlightInfo"))
             }
-            other => Err(Error::unsupported(format!("descriptor: {other:?} is not a command that has a result"))),
+            other => Err(Error::unsupported(format!(
+                "descriptor: {other:?} is not a command that has a result"
+            ))),
         }
     }
 
@@ -162,7 +200,9 @@ impl FlightSql {
     async fn rows(&self, caller: Caller, ticket: &Ticket) -> Result<FrameStream> {
         let context = caller.session.context().clone();
         let batch = match command("ticket", &ticket.ticket)? {
-            Command::TicketStatementQuery(ticket) => return statement_query::data(&self.core, &self.key, caller, &ticket),
+            Command::TicketStatementQuery(ticket) => {
+                return statement_query::data(&self.core, &self.key, caller, &ticket);
+            }
             Command::CommandGetCatalogs(command) => catalogs::data(&context, &command).await?,
             Command::CommandGetDbSchemas(command) => db_schemas::data(&context, &command).await?,
             Command::CommandGetTables(command) => tables::data(&context, &command).await?,
@@ -171,9 +211,15 @@ impl FlightSql {
             Command::CommandGetExportedKeys(command) => exported_keys::data(&context, &command).await?,
             Command::CommandGetImportedKeys(command) => imported_keys::data(&context, &command).await?,
             Command::CommandGetCrossReference(command) => cross_reference::data(&context, &command).await?,
-            Command::CommandGetSqlInfo(command) => sql_info::data(&context, &self.core.config, &command).await?,
+            Command::CommandGetSqlInfo(command) => {
+                sql_info::data(&context, &self.core.config, &command).await?
+            }
             Command::CommandGetXdbcTypeInfo(command) => xdbc_type_info::data(&context, &command).await?,
-            other => return Err(Error::sql(format!("ticket: {other:?} is not one that this server issued"))),
+            other => {
+                return Err(Error::sql(format!(
+                    "ticket: {other:?} is not one that this server issued"
+                )));
+            }
         };
         let schema = batch.schema();
         answer::batches(&schema, vec![batch], self.core.config.limits.message_size_max.0)
@@ -208,12 +254,17 @@ impl FlightService for FlightSql {
     }
 
     /// The tables that the caller may read, each behind the path that names it.
-    async fn list_flights(&self, request: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+    async fn list_flights(
+        &self,
+        request: Request<Criteria>,
+    ) -> Result<Response<Self::ListFlightsStream>, Status> {
         let caller = Caller::of(&self.core, &request).await?;
         let context = caller.session.context();
         let state = context.state();
         let names = &state.config_options().catalog;
-        let schema = context.catalog(&names.default_catalog).and_then(|catalog| catalog.schema(&names.default_schema));
+        let schema = context
+            .catalog(&names.default_catalog)
+            .and_then(|catalog| catalog.schema(&names.default_schema));
         let mut infos = Vec::new();
         for name in schema.map(|schema| schema.table_names()).unwrap_or_default() {
             let descriptor = FlightDescriptor::new_path(vec![name.clone()]);
@@ -231,13 +282,19 @@ impl FlightService for FlightSql {
         Ok(caller.respond(futures::stream::iter(infos).boxed()))
     }
 
-    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
         let caller = Caller::of(&self.core, &request).await?;
         let info = self.info(&caller, request.into_inner()).await?;
         Ok(caller.respond(info))
     }
 
-    async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+    async fn poll_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<PollInfo>, Status> {
         Caller::of(&self.core, &request).await?;
         Err(later("PollFlightInfo").into())
     }
@@ -245,7 +302,9 @@ impl FlightService for FlightSql {
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
         let caller = Caller::of(&self.core, &request).await?;
         let schema = self.schema(&caller, request.get_ref()).await?;
-        Ok(caller.respond(SchemaResult { schema: answer::schema_message(&schema)? }))
+        Ok(caller.respond(SchemaResult {
+            schema: answer::schema_message(&schema)?,
+        }))
     }
 
     /// Never called: [`DoGetService`] answers DoGet through [`FlightSql::do_get_frames`].
@@ -253,13 +312,19 @@ impl FlightService for FlightSql {
         Err(Error::internal("DoGet went past the service that answers it").into())
     }
 
-    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+    async fn do_put(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoPutStream>, Status> {
         let caller = Caller::of(&self.core, &request).await?;
         let result = put::put(&self.core, &caller, request.into_inner()).await?;
         Ok(caller.respond(futures::stream::once(async { Ok(result) }).boxed()))
     }
 
-    async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
+    async fn do_exchange(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
         Caller::of(&self.core, &request).await?;
         Err(later("DoExchange").into())
     }
@@ -271,7 +336,10 @@ impl FlightService for FlightSql {
         Ok(caller.respond(futures::stream::iter(results).boxed()))
     }
 
-    async fn list_actions(&self, request: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
+    async fn list_actions(
+        &self,
+        request: Request<Empty>,
+    ) -> Result<Response<Self::ListActionsStream>, Status> {
         let caller = Caller::of(&self.core, &request).await?;
         Ok(caller.respond(futures::stream::iter(action::list().into_iter().map(Ok)).boxed()))
     }

@@ -63,14 +63,27 @@ mod tests {
         let key = TicketKey::new().unwrap();
         let handle = key.seal("s1", "q1");
         assert_eq!(key.open(&handle, "s1").unwrap(), "q1");
-        assert!(key.open(&handle, "s2").unwrap_err().message().contains("another session"));
+        assert!(
+            key.open(&handle, "s2")
+                .unwrap_err()
+                .message()
+                .contains("another session")
+        );
         for position in 0..handle.len() {
             let mut forged = handle.clone();
             forged[position] ^= 1;
             assert!(key.open(&forged, "s1").is_err(), "{position}");
         }
         assert!(TicketKey::new().unwrap().open(&handle, "s1").is_err());
-        for garbage in [&b""[..], b".", b"..", b"s1.q1.", b"s1.q1.zz", b"\xff\xfe", &[b'a'; 100_000]] {
+        for garbage in [
+            &b""[..],
+            b".",
+            b"..",
+            b"s1.q1.",
+            b"s1.q1.zz",
+            b"\xff\xfe",
+            &[b'a'; 100_000],
+        ] {
             assert!(key.open(garbage, "s1").is_err());
         }
     }

@@ -21,7 +21,13 @@ impl Admission {
     /// `running_max` at once, `waiting_max` in the queue, each for at most `wait_max`.
     pub fn new(running_max: usize, waiting_max: usize, wait_max: Duration) -> Self {
         let turns = Arc::new(Semaphore::new(running_max));
-        Self { turns, running_max, waiting: AtomicUsize::new(0), waiting_max, wait_max }
+        Self {
+            turns,
+            running_max,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+            wait_max,
+        }
     }
 
     /// Waits for a turn, which lasts until the permit is dropped.
@@ -91,6 +97,6 @@ mod tests {
         assert!(late.message().contains("queue_timeout"), "{late}");
         assert_eq!(admission.waiting(), 0);
         drop(turn);
-        admission.turn().await.unwrap();
+        drop(admission.turn().await.unwrap());
     }
 }

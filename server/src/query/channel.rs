@@ -34,10 +34,23 @@ impl Drop for Room {
 /// A channel that holds batches of at most `limit_bytes` together, or one larger batch. What it
 /// holds is added to `held_bytes`.
 pub fn channel(limit_bytes: u64, held_bytes: &Arc<AtomicU64>) -> (Sender, Receiver) {
-    let limit_kib = u32::try_from(limit_bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, Semaphore::MAX_PERMITS as u32);
+    let limit_kib = u32::try_from(limit_bytes.div_ceil(1024))
+        .unwrap_or(u32::MAX)
+        .clamp(1, Semaphore::MAX_PERMITS as u32);
     let room = Arc::new(Semaphore::new(limit_kib as usize));
     let (items, received) = mpsc::unbounded_channel();
-    (Sender { items, room, limit_kib, held_bytes: Arc::clone(held_bytes) }, Receiver { received, ended: false })
+    (
+        Sender {
+            items,
+            room,
+            limit_kib,
+            held_bytes: Arc::clone(held_bytes),
+        },
+        Receiver {
+            received,
+            ended: false,
+        },
+    )
 }
 
 /// The end that computes.
@@ -60,14 +73,20 @@ impl Sender {
     /// [`Closed`] if nobody reads any more.
     pub async fn send(&self, batch: RecordBatch) -> Result<(), Closed> {
         let bytes = batch.get_array_memory_size();
-        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, self.limit_kib);
+        let kib = u32::try_from(bytes / 1024)
+            .unwrap_or(u32::MAX)
+            .clamp(1, self.limit_kib);
         let permit = tokio::select! {
             permit = Arc::clone(&self.room).acquire_many_owned(kib) => permit.map_err(|_| Closed)?,
             () = self.items.closed() => return Err(Closed),
         };
         let bytes = bytes as u64;
         self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let room = Room { _permit: permit, held_bytes: Arc::clone(&self.held_bytes), bytes };
+        let room = Room {
+            _permit: permit,
+            held_bytes: Arc::clone(&self.held_bytes),
+            bytes,
+        };
         self.items.send(Item::Batch(batch, room)).map_err(|_| Closed)
     }
 
@@ -104,7 +123,9 @@ impl Stream for Receiver {
             Some(Item::End(Ok(()))) => None,
             Some(Item::End(Err(error))) => Some(Err(error)),
             // The sender vanished, as when its thread panics: half a result must not look whole.
-            _ => Some(Err(Error::internal("the result broke off: the task that computed it is gone"))),
+            _ => Some(Err(Error::internal(
+                "the result broke off: the task that computed it is gone",
+            ))),
         })
     }
 }
@@ -129,7 +150,11 @@ mod tests {
         for _ in 0..4 {
             sender.send(batch(2048)).await.unwrap();
         }
-        assert!(timeout(Duration::from_millis(50), sender.send(batch(2048))).await.is_err());
+        assert!(
+            timeout(Duration::from_millis(50), sender.send(batch(2048)))
+                .await
+                .is_err()
+        );
         receiver.next().await.unwrap().unwrap();
         sender.send(batch(2048)).await.unwrap();
     }
@@ -160,7 +185,15 @@ mod tests {
         sender.send(batch(1)).await.unwrap();
         drop(sender);
         receiver.next().await.unwrap().unwrap();
-        assert!(receiver.next().await.unwrap().unwrap_err().message().contains("broke off"));
+        assert!(
+            receiver
+                .next()
+                .await
+                .unwrap()
+                .unwrap_err()
+                .message()
+                .contains("broke off")
+        );
         assert!(receiver.next().await.is_none());
     }
 }

@@ -22,6 +22,7 @@ use futures::TryStreamExt;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
+use crate::catalog::with_files;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
@@ -36,7 +37,8 @@ use channel::{Receiver, Sender};
 use record::{Record, Records};
 
 /// Stack of the threads that plan and compute: planners recurse once a level of an expression.
-const STACK_BYTES: usize = 64 << 20;
+/// Reserved, not used, until something recurses.
+pub const STACK_BYTES: usize = 256 << 20;
 
 /// Runs queries.
 pub struct Engine {
@@ -131,14 +133,21 @@ impl Engine {
     pub async fn plan(&self, session: &Arc<Session>, text: &str) -> Result<Statement> {
         let _work = self.shutdown.admit()?;
         let (session, text) = (Arc::clone(session), text.to_owned());
-        self.threads.run(async move { sql::plan(&session, &text).await }).await
+        self.threads
+            .run(async move { sql::plan(&session, &text).await })
+            .await
     }
 
     /// Starts a statement; what it returns comes as it is made. `id` is that of its ticket, if it has one.
     ///
     /// # Errors
     /// `Sql` if its parameters do not fit, `Unavailable` if the server drains. All later errors come in the stream.
-    pub fn start(self: &Arc<Self>, session: &Arc<Session>, prepared: &PreparedStatement, id: String) -> Result<Answer> {
+    pub fn start(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        prepared: &PreparedStatement,
+        id: String,
+    ) -> Result<Answer> {
         let statement = &prepared.statement;
         let work = self.shutdown.admit()?;
         let plans = bound_plans(prepared)?;
@@ -155,10 +164,23 @@ impl Engine {
             schema: Arc::clone(&schema),
             record: Arc::clone(&record),
         };
-        let span = tracing::info_span!("query", query_id = record.id, session = record.session, user = record.user);
+        let span = tracing::info_span!(
+            "query",
+            query_id = record.id,
+            session = record.session,
+            user = record.user
+        );
         let task = self.threads.spawn(run.to_end(sender).instrument(span));
-        let batches = Batches { receiver, _task: task, _stop: StopOnDrop(Arc::clone(&record)) };
-        Ok(Answer { id: record.id.clone(), schema, batches })
+        let batches = Batches {
+            receiver,
+            _task: task,
+            _stop: StopOnDrop(Arc::clone(&record)),
+        };
+        Ok(Answer {
+            id: record.id.clone(),
+            schema,
+            batches,
+        })
     }
 
     /// Runs a statement that changes something to its end; the number of rows that it changed, if
@@ -166,7 +188,11 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever the statement ends with.
-    pub async fn change(self: &Arc<Self>, session: &Arc<Session>, prepared: &PreparedStatement) -> Result<Option<u64>> {
+    pub async fn change(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        prepared: &PreparedStatement,
+    ) -> Result<Option<u64>> {
         let answer = self.start(session, prepared, random::token(16)?)?;
         let batches: Vec<RecordBatch> = answer.batches.try_collect().await?;
         Ok(match prepared.statement.kind {
@@ -178,7 +204,14 @@ impl Engine {
     fn begin(&self, session: &Session, statement: &Statement, id: String) -> Arc<Record> {
         let (user, text) = (session.rights().user.clone(), Arc::clone(&statement.text));
         let meter = self.metrics.query_started(statement.label());
-        let record = Arc::new(Record::new(id, user, session.id().to_owned(), text, statement.kind, meter));
+        let record = Arc::new(Record::new(
+            id,
+            user,
+            session.id().to_owned(),
+            text,
+            statement.kind,
+            meter,
+        ));
         self.records.begin(Arc::clone(&record));
         record
     }
@@ -191,7 +224,6 @@ impl Engine {
         }
         running.is_some()
     }
-
 }
 
 /// The plans of a statement: one, or one for each row bound to its parameters.
@@ -207,12 +239,20 @@ fn bound_plans(prepared: &PreparedStatement) -> Result<Vec<LogicalPlan>> {
             statement.parameters.len()
         )));
     }
-    let bind = |batch: &RecordBatch, row| parameters::bind(&statement.plan, &statement.parameters, batch, row);
-    prepared.bound.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| bind(batch, row))).collect()
+    let bind =
+        |batch: &RecordBatch, row| parameters::bind(&statement.plan, &statement.parameters, batch, row);
+    prepared
+        .bound
+        .iter()
+        .flat_map(|batch| (0..batch.num_rows()).map(move |row| bind(batch, row)))
+        .collect()
 }
 
 fn count_of(batch: &RecordBatch) -> u64 {
-    let counts = batch.columns().first().and_then(|column| column.as_any().downcast_ref::<arrow::array::UInt64Array>());
+    let counts = batch
+        .columns()
+        .first()
+        .and_then(|column| column.as_any().downcast_ref::<arrow::array::UInt64Array>());
     counts.map_or(0, |counts| counts.iter().flatten().sum())
 }
 
@@ -231,7 +271,11 @@ struct Run {
 impl Run {
     async fn to_end(self, sender: Sender) {
         let record = Arc::clone(&self.record);
-        let mut ended = Ended { engine: Arc::clone(&self.engine), record: Arc::clone(&record), outcome: None };
+        let mut ended = Ended {
+            engine: Arc::clone(&self.engine),
+            record: Arc::clone(&record),
+            outcome: None,
+        };
         tracing::debug!(statement = %self.record.statement, kind = ?self.kind, "query begins");
         let timeout = self.session.options().limits.query_timeout.limit();
         let outcome = tokio::select! {
@@ -271,13 +315,16 @@ impl Run {
             let state = self.session.context().state();
             let physical = state.create_physical_plan(plan).await.map_err(from_datafusion)?;
             self.record.planned();
-            let mut batches = execute_stream(physical, state.task_ctx()).map_err(from_datafusion)?;
-            while let Some(batch) = batches.try_next().await.map_err(from_datafusion)? {
+            let named = |error| with_files(from_datafusion(error), physical.as_ref());
+            let mut batches = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(named)?;
+            while let Some(batch) = batches.try_next().await.map_err(named)? {
                 if batch.num_rows() == 0 {
                     continue;
                 }
                 let batch = conform(batch, &self.schema)?;
-                let sent = self.record.add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+                let sent = self
+                    .record
+                    .add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
                 if result_bytes_max > 0 && sent > result_bytes_max {
                     return Err(Error::resources(format!(
                         "query {}: result of over {sent} bytes, limit {result_bytes_max} (result_size_max)",
@@ -305,12 +352,21 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema_ref() == schema {
         return Ok(batch);
     }
-    let mismatch = |error| Error::internal(format!("result does not have the columns announced for it: {error}"));
-    let options = CastOptions { safe: false, ..Default::default() };
+    let mismatch = |error| {
+        Error::internal(format!(
+            "result does not have the columns announced for it: {error}"
+        ))
+    };
+    let options = CastOptions {
+        safe: false,
+        ..Default::default()
+    };
     let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        cast_with_options(column, field.data_type(), &options).map_err(mismatch)
-    });
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| cast_with_options(column, field.data_type(), &options).map_err(mismatch));
     let columns = columns.collect::<Result<Vec<_>>>()?;
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows).map_err(mismatch)
 }
@@ -324,10 +380,16 @@ struct Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or_else(|| match std::thread::panicking() {
-            true => Err(Error::internal(format!("query {}: a panic ended it", self.record.id))),
-            false => Err(self.record.stopped()),
-        });
+        let outcome = self
+            .outcome
+            .take()
+            .unwrap_or_else(|| match std::thread::panicking() {
+                true => Err(Error::internal(format!(
+                    "query {}: a panic ended it",
+                    self.record.id
+                ))),
+                false => Err(self.record.stopped()),
+            });
         self.engine.records.end(&self.record, outcome);
         let rows = self.record.rows.load(Ordering::Relaxed);
         let elapsed_ms = self.record.elapsed().as_secs_f64() * 1e3;
@@ -361,7 +423,9 @@ impl Threads {
             .enable_all()
             .build()
             .map_err(|error| Error::resources(format!("threads for queries: {error}")))?;
-        Ok(Self { runtime: Some(runtime) })
+        Ok(Self {
+            runtime: Some(runtime),
+        })
     }
 
     fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> AbortOnDrop<T> {
@@ -371,11 +435,16 @@ impl Threads {
         }
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let mut task = self.spawn(work.in_current_span());
         match (&mut task.0).await {
             Ok(result) => result,
-            Err(error) if error.is_panic() => Err(Error::internal(format!("a panic while planning: {error}"))),
+            Err(error) if error.is_panic() => {
+                Err(Error::internal(format!("a panic while planning: {error}")))
+            }
             Err(_) => Err(Error::unavailable("the server is shutting down")),
         }
     }

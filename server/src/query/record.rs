@@ -121,19 +121,29 @@ impl Record {
 
     /// Stops it, saying why.
     pub fn stop(&self, why: &str) {
-        lock(&self.progress).cancelled_by.get_or_insert_with(|| why.to_owned());
+        lock(&self.progress)
+            .cancelled_by
+            .get_or_insert_with(|| why.to_owned());
         self.cancel.cancel();
     }
 
     /// The error of a query that was stopped.
     pub fn stopped(&self) -> Error {
         let why = lock(&self.progress).cancelled_by.clone();
-        Error::cancelled(format!("query {}: {}", self.id, why.unwrap_or_else(|| "cancelled".into())))
+        Error::cancelled(format!(
+            "query {}: {}",
+            self.id,
+            why.unwrap_or_else(|| "cancelled".into())
+        ))
     }
 
     fn end(&self, outcome: Result<(), Error>) {
         let mut progress = lock(&self.progress);
-        progress.state = if outcome.is_ok() { State::Finished } else { State::Failed };
+        progress.state = if outcome.is_ok() {
+            State::Finished
+        } else {
+            State::Failed
+        };
         if let Some(meter) = progress.meter.take() {
             meter.finished(outcome.as_ref().map(|()| ()).map_err(Error::kind));
         }

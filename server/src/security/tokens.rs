@@ -29,7 +29,10 @@ struct Token {
 impl Tokens {
     /// None yet; each lives for `lifetime` after its last use.
     pub fn new(lifetime: Duration) -> Self {
-        Self { lifetime, by_hash: Mutex::default() }
+        Self {
+            lifetime,
+            by_hash: Mutex::default(),
+        }
     }
 
     /// A new token for a user.
@@ -44,10 +47,19 @@ impl Tokens {
             held.retain(|_, token| now - token.last_used < self.lifetime);
         }
         if held.len() >= TOKENS_MAX {
-            let oldest = held.iter().min_by_key(|(_, token)| token.last_used).map(|(hash, _)| *hash);
+            let oldest = held
+                .iter()
+                .min_by_key(|(_, token)| token.last_used)
+                .map(|(hash, _)| *hash);
             oldest.map(|hash| held.remove(&hash));
         }
-        held.insert(hash(&token), Token { rights: Arc::clone(rights), last_used: now });
+        held.insert(
+            hash(&token),
+            Token {
+                rights: Arc::clone(rights),
+                last_used: now,
+            },
+        );
         Ok(token)
     }
 
@@ -66,7 +78,9 @@ impl Tokens {
             }
             _ => {
                 held.remove(&hash);
-                Err(Error::unauthenticated("bearer token: unknown or expired; sign in again"))
+                Err(Error::unauthenticated(
+                    "bearer token: unknown or expired; sign in again",
+                ))
             }
         }
     }

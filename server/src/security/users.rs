@@ -41,9 +41,14 @@ impl Users {
             }
             password::check_format(&entry.password_hash)
                 .map_err(|error| error.context(format_args!("{context}: password_hash")))?;
-            let user = User { rights: Arc::new(Rights::of(entry)), password_hash: entry.password_hash.as_str().into() };
+            let user = User {
+                rights: Arc::new(Rights::of(entry)),
+                password_hash: entry.password_hash.as_str().into(),
+            };
             if by_name.insert(entry.name.clone(), user).is_some() {
-                return Err(Error::sql(format!("{context}: there twice, expected distinct names")));
+                return Err(Error::sql(format!(
+                    "{context}: there twice, expected distinct names"
+                )));
             }
         }
         let decoy_hash = match entries {
@@ -51,7 +56,12 @@ impl Users {
             _ => password::hash(&crate::random::token(16)?)?.into(),
         };
         let anonymous = Arc::new(Rights::anonymous());
-        Ok(Self { by_name, anonymous, decoy_hash, checks: Semaphore::new(CHECKS_AT_ONCE) })
+        Ok(Self {
+            by_name,
+            anonymous,
+            decoy_hash,
+            checks: Semaphore::new(CHECKS_AT_ONCE),
+        })
     }
 
     /// Whether anybody must say who they are.
@@ -72,13 +82,19 @@ impl Users {
         let user = self.by_name.get(name);
         let hash = Arc::clone(user.map_or(&self.decoy_hash, |user| &user.password_hash));
         let password = password.to_owned();
-        let _permit = self.checks.acquire().await.map_err(|_| Error::unavailable("the server is shutting down"))?;
+        let _permit = self
+            .checks
+            .acquire()
+            .await
+            .map_err(|_| Error::unavailable("the server is shutting down"))?;
         let fits = tokio::task::spawn_blocking(move || password::verify(&password, &hash))
             .await
             .map_err(|error| Error::internal(format!("password check: {error}")))??;
         match user {
             Some(user) if fits => Ok(Arc::clone(&user.rights)),
-            _ => Err(Error::unauthenticated(format!("user {name:?}: unknown name or wrong password"))),
+            _ => Err(Error::unauthenticated(format!(
+                "user {name:?}: unknown name or wrong password"
+            ))),
         }
     }
 }

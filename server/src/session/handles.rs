@@ -12,8 +12,10 @@ use crate::sql::Statement;
 /// A statement that its client prepared, with the rows bound to its parameters last.
 #[derive(Debug, Clone)]
 pub struct PreparedStatement {
-    /// The planned statement.
+    /// The planned statement, its open parameters typed by what is bound.
     pub statement: Statement,
+    /// The statement as it was prepared, once something is bound: the next values may be of other types.
+    pub unbound: Option<Statement>,
     /// The rows bound to its parameters: each runs the statement once. Empty: nothing bound.
     pub bound: Vec<RecordBatch>,
 }
@@ -39,7 +41,12 @@ pub struct Handles<T> {
 impl<T: Clone> Handles<T> {
     /// None yet; `what` names them in errors.
     pub fn new(what: &'static str, limit: usize) -> Self {
-        Self { what, limit, by_handle: HashMap::new(), oldest_first: VecDeque::new() }
+        Self {
+            what,
+            limit,
+            by_handle: HashMap::new(),
+            oldest_first: VecDeque::new(),
+        }
     }
 
     /// Keeps a value under a new handle.
@@ -70,7 +77,8 @@ impl<T: Clone> Handles<T> {
         }
         // Forgotten handles leave their names behind; sweep once these outnumber the living.
         if self.oldest_first.len() > 2 * self.limit {
-            self.oldest_first.retain(|handle| self.by_handle.contains_key(handle));
+            self.oldest_first
+                .retain(|handle| self.by_handle.contains_key(handle));
         }
     }
 
@@ -92,7 +100,6 @@ impl<T: Clone> Handles<T> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +110,10 @@ mod tests {
         for (handle, value) in [("a", 1), ("b", 2), ("c", 3)] {
             handles.keep_as(handle, value);
         }
-        assert_eq!((handles.get("a"), handles.get("b"), handles.get("c")), (None, Some(2), Some(3)));
+        assert_eq!(
+            (handles.get("a"), handles.get("b"), handles.get("c")),
+            (None, Some(2), Some(3))
+        );
         let error = handles.keep(4).unwrap_err();
         assert!(error.message().contains("handles_max"), "{error}");
         assert!(handles.forget("b"));

@@ -8,6 +8,7 @@ pub mod handles;
 pub mod store;
 pub mod table;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ use crate::security::rights::Rights;
 use handles::{Handles, OpenResult, PreparedStatement};
 use table::TableMemory;
 
+/// Results that are kept after their tickets were redeemed.
+const REDEEMED_MAX: usize = 16;
+
 /// See the module.
 pub struct Session {
     id: String,
@@ -35,6 +39,8 @@ pub struct Session {
     table_memory: Arc<TableMemory>,
     prepared: Mutex<Handles<Arc<PreparedStatement>>>,
     results: Mutex<Handles<Arc<OpenResult>>>,
+    /// Results whose tickets were redeemed, oldest first.
+    redeemed: Mutex<VecDeque<String>>,
     closed: CancellationToken,
     started: Instant,
     last_used_ms: AtomicU64,
@@ -59,6 +65,7 @@ impl Session {
             table_memory: TableMemory::new(config.limits.session_table_memory.0),
             prepared: Mutex::new(Handles::new("prepared statements", config.limits.handles_max)),
             results: Mutex::new(Handles::new("open results", config.limits.handles_max)),
+            redeemed: Mutex::default(),
             closed: CancellationToken::new(),
             started: Instant::now(),
             last_used_ms: AtomicU64::new(0),
@@ -118,7 +125,10 @@ impl Session {
 
     /// The value of an option, the operator's ones included.
     pub fn show_option(&self, name: &str) -> String {
-        lock(&self.options).show(name).or_else(|| self.config.show(name).ok()).unwrap_or_default()
+        lock(&self.options)
+            .show(name)
+            .or_else(|| self.config.show(name).ok())
+            .unwrap_or_default()
     }
 
     /// Keeps a prepared statement; its handle.
@@ -134,9 +144,9 @@ impl Session {
     /// # Errors
     /// `NotFound` if this session holds none of it.
     pub fn prepared(&self, handle: &str) -> Result<Arc<PreparedStatement>> {
-        lock(&self.prepared)
-            .get(handle)
-            .ok_or_else(|| Error::not_found("prepared statement: unknown handle, closed or of another session"))
+        lock(&self.prepared).get(handle).ok_or_else(|| {
+            Error::not_found("prepared statement: unknown handle, closed or of another session")
+        })
     }
 
     /// Replaces a prepared statement, keeping its handle: its parameters were bound.
@@ -164,6 +174,22 @@ impl Session {
             .ok_or_else(|| Error::not_found("ticket: its result is no longer held; ask for the flight again"))
     }
 
+    /// A ticket was redeemed: clients seldom do that twice, so only the last few results are kept on.
+    pub fn redeemed(&self, id: &str) {
+        let oldest = {
+            let mut redeemed = lock(&self.redeemed);
+            redeemed.push_back(id.to_owned());
+            if redeemed.len() > REDEEMED_MAX {
+                redeemed.pop_front()
+            } else {
+                None
+            }
+        };
+        if let Some(oldest) = oldest {
+            self.close_result(&oldest);
+        }
+    }
+
     /// Forgets a planned result.
     pub fn close_result(&self, id: &str) -> bool {
         lock(&self.results).forget(id)
@@ -180,7 +206,9 @@ impl Session {
         if self.busy.load(Ordering::Acquire) > 0 {
             return Duration::ZERO;
         }
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_used_ms.load(Ordering::Acquire)))
+        self.started
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.last_used_ms.load(Ordering::Acquire)))
     }
 
     /// Ends it: its running statements are cancelled.

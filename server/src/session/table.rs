@@ -31,13 +31,18 @@ pub struct TableMemory {
 impl TableMemory {
     /// Room for `limit_bytes`.
     pub fn new(limit_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { used_bytes: AtomicU64::new(0), limit_bytes })
+        Arc::new(Self {
+            used_bytes: AtomicU64::new(0),
+            limit_bytes,
+        })
     }
 
     fn take(&self, bytes: u64) -> Result<()> {
-        let taken = self.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|total| *total <= self.limit_bytes)
-        });
+        let taken = self
+            .used_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|total| *total <= self.limit_bytes)
+            });
         taken.map(drop).map_err(|used| {
             Error::resources(format!(
                 "in-memory tables of this session: {used} bytes held and {bytes} more needed, limit {} \
@@ -92,7 +97,13 @@ impl SessionTable {
         defaults: HashMap<String, Expr>,
     ) -> DataFusionResult<Self> {
         let rows = MemTable::try_new(schema, vec![vec![]])?.with_column_defaults(defaults);
-        Ok(Self { rows, held: Arc::new(Held { memory, bytes: AtomicU64::new(0) }) })
+        Ok(Self {
+            rows,
+            held: Arc::new(Held {
+                memory,
+                bytes: AtomicU64::new(0),
+            }),
+        })
     }
 
     /// Adds rows.
@@ -125,7 +136,10 @@ impl TableProvider for SessionTable {
         self.rows.get_column_default(column)
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         self.rows.supports_filters_pushdown(filters)
     }
 
@@ -147,10 +161,17 @@ impl TableProvider for SessionTable {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let plan = self.rows.insert_into(state, input, op).await?;
         let Some(insert) = plan.downcast_ref::<DataSinkExec>() else {
-            return Err(DataFusionError::Internal(format!("insert into memory: found {}, expected a sink", plan.name())));
+            return Err(DataFusionError::Internal(format!(
+                "insert into memory: found {}, expected a sink",
+                plan.name()
+            )));
         };
         let (input, order) = (Arc::clone(insert.input()), insert.sort_order().clone());
-        let sink = CountingSink { schema: self.rows.schema(), insert: Arc::clone(&plan), held: Arc::clone(&self.held) };
+        let sink = CountingSink {
+            schema: self.rows.schema(),
+            insert: Arc::clone(&plan),
+            held: Arc::clone(&self.held),
+        };
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), order)))
     }
 
@@ -207,13 +228,16 @@ impl DataSink for CountingSink {
         let schema = data.schema();
         let counted = data.map(move |batch| {
             let batch = batch?;
-            held.take(&batch).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            held.take(&batch)
+                .map_err(|error| DataFusionError::External(Box::new(error)))?;
             Ok(batch)
         });
         let counted = Box::pin(RecordBatchStreamAdapter::new(schema, counted));
         match self.insert.downcast_ref::<DataSinkExec>() {
             Some(insert) => insert.sink().write_all(counted, context).await,
-            None => Err(DataFusionError::Internal("insert into memory: its sink is gone".into())),
+            None => Err(DataFusionError::Internal(
+                "insert into memory: its sink is gone".into(),
+            )),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! of its result and its parameters. It does not run anything.
 
 pub mod define;
+mod depth;
+mod names;
 pub mod parameters;
 pub mod parse;
 pub mod setting;
@@ -47,6 +49,27 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// The statement as it is once columns of these types are bound to its parameters: those that
+    /// it left open take the types of their values, and its result may change with them.
+    ///
+    /// # Errors
+    /// `Sql` if it has no meaning for these types.
+    pub fn with_bound(&self, session: &Session, bound: &Schema) -> Result<Self> {
+        let parameters = parameters::typed(&self.parameters, bound);
+        if self.kind != Kind::Query
+            || parameters == self.parameters
+            || parameters.len() != self.parameters.len()
+        {
+            return Ok(self.clone());
+        }
+        let schema = parameters::schema(&self.plan, &parameters, &session.context().state())?;
+        Ok(Self {
+            schema: Arc::new(schema),
+            parameters,
+            ..self.clone()
+        })
+    }
+
     /// What it counts as in metrics.
     pub fn label(&self) -> StatementKind {
         match (&self.plan, self.kind) {
@@ -73,9 +96,12 @@ pub async fn plan(session: &Session, text: &str) -> Result<Statement> {
     };
     let plan = match plan {
         // The statement that PREPARE kept, with its values: from here on a query like any other.
-        LogicalPlan::Statement(PlanStatement::Execute(_)) => {
-            session.context().execute_logical_plan(plan).await.map_err(from_datafusion)?.into_unoptimized_plan()
-        }
+        LogicalPlan::Statement(PlanStatement::Execute(_)) => session
+            .context()
+            .execute_logical_plan(plan)
+            .await
+            .map_err(from_datafusion)?
+            .into_unoptimized_plan(),
         plan => plan,
     };
     statement(session, &state, text, plan)
@@ -101,25 +127,33 @@ fn statement(session: &Session, state: &SessionState, text: &str, plan: LogicalP
         }
         Kind::Query => Arc::new(parameters::schema(&plan, &parameters, state)?),
     };
-    Ok(Statement { text: text.into(), kind, plan, schema, parameters })
+    Ok(Statement {
+        text: text.into(),
+        kind,
+        plan,
+        schema,
+        parameters,
+    })
 }
 
 fn kind_of(plan: &LogicalPlan) -> Result<Kind> {
     match plan {
         LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => Ok(Kind::Change),
         LogicalPlan::Ddl(ddl) => match ddl {
-            DdlStatement::CreateFunction(_) | DdlStatement::DropFunction(_) => {
-                Err(Error::unsupported("CREATE FUNCTION and DROP FUNCTION: this server has no user-defined functions"))
+            DdlStatement::CreateFunction(_) | DdlStatement::DropFunction(_) => Err(Error::unsupported(
+                "CREATE FUNCTION and DROP FUNCTION: this server has no user-defined functions",
+            )),
+            DdlStatement::CreateIndex(_) => {
+                Err(Error::unsupported("CREATE INDEX: this server has no indexes"))
             }
-            DdlStatement::CreateIndex(_) => Err(Error::unsupported("CREATE INDEX: this server has no indexes")),
-            DdlStatement::CreateCatalog(_) => {
-                Err(Error::unsupported("CREATE DATABASE: this server has one catalog, warpflight"))
-            }
+            DdlStatement::CreateCatalog(_) => Err(Error::unsupported(
+                "CREATE DATABASE: this server has one catalog, warpflight",
+            )),
             _ => Ok(Kind::Define),
         },
-        LogicalPlan::Statement(
-            PlanStatement::TransactionStart(_) | PlanStatement::TransactionEnd(_),
-        ) => Err(Error::unsupported("transactions: this server has none, every statement stands alone")),
+        LogicalPlan::Statement(PlanStatement::TransactionStart(_) | PlanStatement::TransactionEnd(_)) => Err(
+            Error::unsupported("transactions: this server has none, every statement stands alone"),
+        ),
         LogicalPlan::Statement(_) => Ok(Kind::Define),
         _ => Ok(Kind::Query),
     }

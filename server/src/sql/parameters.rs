@@ -1,7 +1,7 @@
 //! A statement's parameters: their types before they are bound, and binding them.
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Fields, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::context::SessionState;
@@ -28,19 +28,42 @@ const OPEN_TYPE: DataType = DataType::Utf8;
 pub fn of(plan: &LogicalPlan) -> Result<Vec<Parameter>> {
     let mut numbered = Vec::new();
     for (name, data_type) in plan.get_parameter_types().map_err(from_datafusion)? {
-        let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+        let number = name
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<usize>().ok());
         match number {
             Some(number) if number > 0 => numbered.push((number, data_type)),
-            _ => return Err(Error::sql(format!("placeholder {name}: expected ? or $1, $2, ..."))),
+            _ => {
+                return Err(Error::sql(format!(
+                    "placeholder {name}: expected ? or $1, $2, ..."
+                )));
+            }
         }
     }
     numbered.sort_by_key(|(number, _)| *number);
     for (index, (number, _)) in numbered.iter().enumerate() {
         if *number != index + 1 {
-            return Err(Error::sql(format!("placeholder ${}: missing, though there is ${number}", index + 1)));
+            return Err(Error::sql(format!(
+                "placeholder ${}: missing, though there is ${number}",
+                index + 1
+            )));
         }
     }
-    Ok(numbered.into_iter().map(|(_, data_type)| Parameter { data_type }).collect())
+    Ok(numbered
+        .into_iter()
+        .map(|(_, data_type)| Parameter { data_type })
+        .collect())
+}
+
+/// The parameters with the types of bound columns where the statement leaves them open.
+pub fn typed(parameters: &[Parameter], bound: &Schema) -> Vec<Parameter> {
+    let typed = |(parameter, field): (&Parameter, &FieldRef)| match &parameter.data_type {
+        None | Some(DataType::Null) => Parameter {
+            data_type: Some(field.data_type().clone()),
+        },
+        Some(_) => parameter.clone(),
+    };
+    parameters.iter().zip(bound.fields()).map(typed).collect()
 }
 
 /// The columns that a client binds, one a parameter.
@@ -60,27 +83,51 @@ pub fn client_schema(parameters: &[Parameter]) -> Schema {
 /// # Errors
 /// `Sql` if the statement cannot be typed.
 pub fn schema(plan: &LogicalPlan, parameters: &[Parameter], state: &SessionState) -> Result<Schema> {
-    let nulls = client_schema(parameters)
+    // Text first, as clients are told; but `? + ?` has no meaning for text, and some for numbers.
+    let as_text = analysed(plan, parameters, state, &OPEN_TYPE);
+    let analysed =
+        as_text.or_else(|error| analysed(plan, parameters, state, &DataType::Int64).map_err(|_| error))?;
+    // Bound to NULL, nothing can be said of what is nullable.
+    let fields = analysed
+        .schema()
         .fields()
         .iter()
-        .map(|field| ScalarValue::try_from(field.data_type()))
-        .collect::<datafusion::common::Result<Vec<_>>>()
-        .map_err(from_datafusion)?;
-    let bound = replace(plan.clone(), nulls)?;
-    let analysed = state
-        .analyzer()
-        .execute_and_check(bound, state.config_options(), |_, _| {})
-        .map_err(from_datafusion)?;
-    // Bound to NULL, nothing can be said of what is nullable.
-    let fields = analysed.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        .map(|field| field.as_ref().clone().with_nullable(true));
     Ok(Schema::new(fields.collect::<Fields>()))
+}
+
+/// The analysed plan with NULLs for parameters, those whose type is open being of `open_type`.
+fn analysed(
+    plan: &LogicalPlan,
+    parameters: &[Parameter],
+    state: &SessionState,
+    open_type: &DataType,
+) -> Result<LogicalPlan> {
+    let null = |parameter: &Parameter| match &parameter.data_type {
+        None | Some(DataType::Null) => ScalarValue::try_from(open_type),
+        Some(data_type) => ScalarValue::try_from(data_type),
+    };
+    let nulls = parameters
+        .iter()
+        .map(null)
+        .collect::<datafusion::common::Result<Vec<_>>>();
+    let bound = replace(plan.clone(), nulls.map_err(from_datafusion)?)?;
+    let analyzer = state.analyzer();
+    analyzer
+        .execute_and_check(bound, state.config_options(), |_, _| {})
+        .map_err(from_datafusion)
 }
 
 /// The plan with the values of one row in place of its placeholders.
 ///
 /// # Errors
 /// `Sql` if the number of values is not the number of parameters, or a value cannot be cast to its type.
-pub fn bind(plan: &LogicalPlan, parameters: &[Parameter], row: &RecordBatch, index: usize) -> Result<LogicalPlan> {
+pub fn bind(
+    plan: &LogicalPlan,
+    parameters: &[Parameter],
+    row: &RecordBatch,
+    index: usize,
+) -> Result<LogicalPlan> {
     if row.num_columns() != parameters.len() {
         return Err(Error::sql(format!(
             "found {} values, expected {}: one for each parameter",
@@ -103,5 +150,6 @@ pub fn bind(plan: &LogicalPlan, parameters: &[Parameter], row: &RecordBatch, ind
 
 fn replace(plan: LogicalPlan, values: Vec<ScalarValue>) -> Result<LogicalPlan> {
     let values = values.into_iter().map(ScalarAndMetadata::from).collect();
-    plan.replace_params_with_values(&ParamValues::List(values)).map_err(from_datafusion)
+    plan.replace_params_with_values(&ParamValues::List(values))
+        .map_err(from_datafusion)
 }

@@ -8,6 +8,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Expr, Value, visit_expressions_mut};
 use datafusion::sql::sqlparser::dialect::{Dialect, dialect_from_str};
 
+use super::{depth, names};
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 
@@ -18,17 +19,19 @@ use crate::error_datafusion::from_datafusion;
 pub fn one(text: &str, state: &SessionState) -> Result<Statement> {
     let mut statements = all(text, state)?;
     match (statements.pop_front(), statements.len()) {
-        (Some(statement), 0) => Ok(numbered(statement)),
+        (Some(statement), 0) => Ok(prepared(statement)),
         (None, _) => Err(Error::sql("empty statement: expected one SQL statement")),
-        (Some(_), more) => {
-            Err(Error::sql(format!("found {} statements, expected one: send them one by one", more + 1)))
-        }
+        (Some(_), more) => Err(Error::sql(format!(
+            "found {} statements, expected one: send them one by one",
+            more + 1
+        ))),
     }
 }
 
 fn all(text: &str, state: &SessionState) -> Result<VecDeque<Statement>> {
     let options = &state.config_options().sql_parser;
     let dialect = dialect(&options.dialect.to_string())?;
+    depth::check(text, dialect.as_ref())?;
     DFParserBuilder::new(text)
         .with_dialect(dialect.as_ref())
         .with_recursion_limit(options.recursion_limit.get())
@@ -38,11 +41,13 @@ fn all(text: &str, state: &SessionState) -> Result<VecDeque<Statement>> {
 }
 
 fn dialect(name: &str) -> Result<Box<dyn Dialect>> {
-    dialect_from_str(name).ok_or_else(|| Error::sql(format!("datafusion.sql_parser.dialect: unknown dialect {name:?}")))
+    dialect_from_str(name)
+        .ok_or_else(|| Error::sql(format!("datafusion.sql_parser.dialect: unknown dialect {name:?}")))
 }
 
-/// Numbers the placeholders that are a bare `?`, as JDBC and ADBC write them, from the left.
-fn numbered(mut statement: Statement) -> Statement {
+/// Numbers the placeholders that are a bare `?`, as JDBC and ADBC write them, from the left, and
+/// tells columns of the same name apart.
+fn prepared(mut statement: Statement) -> Statement {
     if let Statement::Statement(inner) = &mut statement {
         let mut count = 0;
         let _: ControlFlow<()> = visit_expressions_mut(inner.as_mut(), |expression| {
@@ -55,6 +60,7 @@ fn numbered(mut statement: Statement) -> Statement {
             }
             ControlFlow::Continue(())
         });
+        names::tell_apart(inner);
     }
     statement
 }

@@ -18,8 +18,12 @@ use crate::session::Session;
 /// # Errors
 /// `Internal` if the rows cannot be planned, which would be our mistake.
 pub fn of_parsed(session: &Session, parsed: &Statement) -> Result<Option<LogicalPlan>> {
-    let Statement::Statement(inner) = parsed else { return Ok(None) };
-    let SqlStatement::ShowVariable { variable } = inner.as_ref() else { return Ok(None) };
+    let Statement::Statement(inner) = parsed else {
+        return Ok(None);
+    };
+    let SqlStatement::ShowVariable { variable } = inner.as_ref() else {
+        return Ok(None);
+    };
     let names: Vec<String> = variable.iter().map(ident_text).collect();
     let (names, verbose) = match names.split_last() {
         Some((last, rest)) if last == "verbose" && !rest.is_empty() => (rest, true),
@@ -27,9 +31,19 @@ pub fn of_parsed(session: &Session, parsed: &Statement) -> Result<Option<Logical
     };
     match names {
         [all] if all == "all" => {
-            let datafusion = session.context().state().config_options().entries().into_iter().map(|entry| {
-                [entry.key, entry.value.unwrap_or_default(), entry.description.to_owned()]
-            });
+            let datafusion = session
+                .context()
+                .state()
+                .config_options()
+                .entries()
+                .into_iter()
+                .map(|entry| {
+                    [
+                        entry.key,
+                        entry.value.unwrap_or_default(),
+                        entry.description.to_owned(),
+                    ]
+                });
             let ours = SessionOptions::definitions().map(|definition| row(session, &definition));
             let mut rows: Vec<_> = ours.chain(datafusion).collect();
             rows.sort();
@@ -53,13 +67,21 @@ pub fn set(session: &Session, name: &str, value: &str) -> Result<()> {
     }
     refuse_runtime(name)?;
     if !name.contains('.') {
-        return Err(crate::config::definition(name).err().unwrap_or_else(|| Error::sql(format!("option {name}"))));
+        return Err(crate::config::definition(name)
+            .err()
+            .unwrap_or_else(|| Error::sql(format!("option {name}"))));
     }
     let state = session.context().state_ref();
     let mut state = state.write();
-    let known = state.config_options().entries().iter().any(|entry| entry.key == name);
+    let known = state
+        .config_options()
+        .entries()
+        .iter()
+        .any(|entry| entry.key == name);
     if !known {
-        return Err(Error::sql(format!("unknown option {name}; SHOW ALL lists every option")));
+        return Err(Error::sql(format!(
+            "unknown option {name}; SHOW ALL lists every option"
+        )));
     }
     state
         .config_mut()
@@ -89,22 +111,40 @@ pub fn reset(session: &Session, name: &str) -> Result<()> {
 /// DataFusion's runtime options belong to all sessions: memory, spilling, caches.
 fn refuse_runtime(name: &str) -> Result<()> {
     match name.starts_with("datafusion.runtime.") {
-        true => Err(Error::sql(format!("option {name}: set by the server's configuration, not by a session"))),
+        true => Err(Error::sql(format!(
+            "option {name}: set by the server's configuration, not by a session"
+        ))),
         false => Ok(()),
     }
 }
 
 fn row(session: &Session, definition: &Definition) -> [String; 3] {
-    let doc = definition.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    [definition.name.to_owned(), session.show_option(definition.name), doc]
+    let doc = definition
+        .doc
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ");
+    [
+        definition.name.to_owned(),
+        session.show_option(definition.name),
+        doc,
+    ]
 }
 
 fn values(rows: Vec<[String; 3]>, verbose: bool) -> Result<LogicalPlan> {
     let columns = if verbose { 3 } else { 2 };
-    let rows: Vec<Vec<Expr>> =
-        rows.into_iter().map(|row| row.into_iter().take(columns).map(lit).collect()).collect();
-    let names = ["name", "value", "description"].into_iter().take(columns).enumerate();
-    let renamed: Vec<Expr> = names.map(|(index, name)| ident(format!("column{}", index + 1)).alias(name)).collect();
+    let rows: Vec<Vec<Expr>> = rows
+        .into_iter()
+        .map(|row| row.into_iter().take(columns).map(lit).collect())
+        .collect();
+    let names = ["name", "value", "description"]
+        .into_iter()
+        .take(columns)
+        .enumerate();
+    let renamed: Vec<Expr> = names
+        .map(|(index, name)| ident(format!("column{}", index + 1)).alias(name))
+        .collect();
     LogicalPlanBuilder::values(rows)
         .and_then(|builder| builder.project(renamed))
         .and_then(LogicalPlanBuilder::build)

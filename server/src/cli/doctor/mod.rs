@@ -73,7 +73,10 @@ pub fn run_health(args: &HealthArgs) -> ExitCode {
 async fn try_tables(config: Config) -> Result<Vec<(String, Result<String>)>> {
     let core = Core::new(config, &crate::config::store_environment()).await?;
     let tried = core.catalog.try_tables().await;
-    Ok(tried.into_iter().map(|(name, outcome)| (name, outcome.map(|()| String::new()))).collect())
+    Ok(tried
+        .into_iter()
+        .map(|(name, outcome)| (name, outcome.map(|()| String::new())))
+        .collect())
 }
 
 /// What is examined.
@@ -91,11 +94,7 @@ pub struct Subject<'a> {
 ///
 /// # Errors
 /// `Data` if the report cannot be written to standard output.
-pub async fn run<F>(
-    subject: Subject<'_>,
-    json: bool,
-    try_tables: impl FnOnce(Config) -> F,
-) -> Result<ExitCode>
+async fn print<F>(subject: Subject<'_>, json: bool, try_tables: impl FnOnce(Config) -> F) -> Result<ExitCode>
 where
     F: Future<Output = Result<Vec<(String, Result<String>)>>>,
 {
@@ -158,7 +157,9 @@ fn sample(config: &mut Config) -> Finding {
         config.data.data.push(DEMO_FOLDER.to_owned());
         return finding.ok(format!("{DEMO_FOLDER}/ is there"));
     }
-    finding.ok(format!("{DEMO_FOLDER}/ is not there yet: `serve --demo` makes it, in seconds"))
+    finding.ok(format!(
+        "{DEMO_FOLDER}/ is not there yet: `serve --demo` makes it, in seconds"
+    ))
 }
 
 fn tables(tried: Result<Vec<(String, Result<String>)>>) -> Vec<Finding> {

@@ -11,7 +11,15 @@ fn config() -> Config {
 }
 
 async fn examined(config: Result<Config>, tables: Vec<(String, Result<String>)>) -> Vec<Finding> {
-    examine(Subject { file: None, config, demo: false }, |_| async { Ok(tables) }).await
+    examine(
+        Subject {
+            file: None,
+            config,
+            demo: false,
+        },
+        |_| async { Ok(tables) },
+    )
+    .await
 }
 
 fn found<'a>(findings: &'a [Finding], name: &str) -> &'a Finding {

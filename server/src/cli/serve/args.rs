@@ -25,12 +25,13 @@ impl Args for ServeArgs {
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .help("Read options, tables, users and stores from this file; see config/default.toml");
-        let demo = Arg::new("demo")
-            .long("demo")
-            .action(ArgAction::SetTrue)
-            .help("Write a TPC-H sample (scale 0.1) to warpflight-demo/ if it is not there yet, and serve it");
+        let demo = Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(
+            "Write a TPC-H sample (scale 0.1) to warpflight-demo/ if it is not there yet, and serve it",
+        );
         let command = command.arg(config).arg(demo);
-        crate::config::definitions().into_iter().fold(command, |command, definition| command.arg(flag(&definition)))
+        crate::config::definitions()
+            .into_iter()
+            .fold(command, |command, definition| command.arg(flag(&definition)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -54,7 +55,11 @@ fn flag(definition: &Definition) -> Arg {
         .value_name(if is_list { "TEXT,..." } else { "VALUE" })
         .action(ArgAction::Append)
         .help_heading(format!("Options of [{}]", definition.section))
-        .help(format!("{} [{}{default}{session}]", doc.join(" "), definition.variable()))
+        .help(format!(
+            "{} [{}{default}{session}]",
+            doc.join(" "),
+            definition.variable()
+        ))
 }
 
 impl FromArgMatches for ServeArgs {
@@ -68,7 +73,9 @@ impl FromArgMatches for ServeArgs {
         self.config = matches.get_one::<PathBuf>("config").cloned();
         self.demo = matches.get_flag("demo");
         for definition in crate::config::definitions() {
-            let Some(values) = matches.get_many::<String>(definition.name) else { continue };
+            let Some(values) = matches.get_many::<String>(definition.name) else {
+                continue;
+            };
             let values: Vec<&str> = values.map(String::as_str).collect();
             // A list may be given piece by piece; of anything else, the last one counts.
             let text = match definition.takes.starts_with("a list") {
@@ -101,8 +108,13 @@ mod tests {
 
     #[test]
     fn lists_add_up_and_the_last_value_counts() {
-        let args = parse(&["serve", "--data", "a", "--data", "b,c", "--log", "info", "--log", "warn", "--demo"]);
-        assert_eq!(args.options, [("log".into(), "warn".into()), ("data".into(), "a,b,c".into())]);
+        let args = parse(&[
+            "serve", "--data", "a", "--data", "b,c", "--log", "info", "--log", "warn", "--demo",
+        ]);
+        assert_eq!(
+            args.options,
+            [("log".into(), "warn".into()), ("data".into(), "a,b,c".into())]
+        );
         assert!(args.demo);
     }
 }

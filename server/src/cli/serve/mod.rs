@@ -23,7 +23,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Serves until a signal ends it.
 pub fn run(args: &ServeArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warpflight-net").build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("warpflight-net")
+        // A plan that is dropped here recurses as deep as one that is made.
+        .thread_stack_size(crate::query::STACK_BYTES)
+        .build();
     let served = match runtime {
         Ok(runtime) => {
             let served = runtime.block_on(serve(args));
@@ -51,7 +56,10 @@ async fn serve(args: &ServeArgs) -> Result<()> {
     tokio::spawn(shutdown.clone().run());
 
     let listener = listen::bind(&config.server, shutdown.cut_token())?;
-    let endpoint = ready::Endpoint { address: listener.address(), tls: transport_tls.is_some() };
+    let endpoint = ready::Endpoint {
+        address: listener.address(),
+        tls: transport_tls.is_some(),
+    };
     let source = Arc::new(status::Source::new(&core, endpoint, listener.connections()));
     core.metrics.set_totals_source({
         let source = Arc::clone(&source);
@@ -73,10 +81,14 @@ async fn serve(args: &ServeArgs) -> Result<()> {
         .add_service(health::service(shutdown.drain_started()).await)
         .add_service(service::new(Arc::clone(&core))?);
     let flight_server = async {
-        let served = router.serve_with_incoming_shutdown(listener.incoming(), shutdown.stopped()).await;
+        let served = router
+            .serve_with_incoming_shutdown(listener.incoming(), shutdown.stopped())
+            .await;
         served.map_err(|error| Error::internal(format!("Flight SQL endpoint: {error}")))
     };
     let sweep = tokio::spawn(sweep(Arc::clone(&core)));
+    let catalog = Arc::clone(&core.catalog);
+    tokio::spawn(async move { catalog.warn_of_broken().await });
     ready::announce(&core, endpoint, http_address)?;
     let (flight_served, http_served) = tokio::join!(flight_server, http_server);
     sweep.abort();

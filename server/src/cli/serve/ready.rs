@@ -40,9 +40,16 @@ pub fn announce(core: &Core, endpoint: Endpoint, http: Option<SocketAddr>) -> Re
 fn program() -> String {
     let program = std::env::current_exe().ok();
     let here = std::env::current_dir().ok();
-    let relative = program.as_ref().zip(here).and_then(|(program, here)| program.strip_prefix(here).ok());
-    let shown = relative.or(program.as_deref()).map(|path| path.display().to_string());
-    shown.filter(|path| !path.contains(' ')).unwrap_or_else(|| "warpflight".into())
+    let relative = program
+        .as_ref()
+        .zip(here)
+        .and_then(|(program, here)| program.strip_prefix(here).ok());
+    let shown = relative
+        .or(program.as_deref())
+        .map(|path| path.display().to_string());
+    shown
+        .filter(|path| !path.contains(' '))
+        .unwrap_or_else(|| "warpflight".into())
 }
 
 fn text(url: &str, tables: &[String], login: bool, http: Option<SocketAddr>, program: &str) -> String {
@@ -64,7 +71,9 @@ fn text(url: &str, tables: &[String], login: bool, http: Option<SocketAddr>, pro
         ),
         false => ("", "o = None; ", ""),
     };
-    let status = http.map(|address| format!("; status http://{address}/")).unwrap_or_default();
+    let status = http
+        .map(|address| format!("; status http://{address}/"))
+        .unwrap_or_default();
     format!(
         r#"warpflight {version} ready on {url} ({served}){status}
 
@@ -87,7 +96,10 @@ mod tests {
         let tables = ["nation".to_owned(), "region".to_owned()];
         let text = text("grpc://127.0.0.1:1", &tables, false, None, "warpflight");
         let first = text.lines().next().unwrap();
-        assert!(first.contains("ready on grpc://127.0.0.1:1 (2 tables: nation, region)"), "{first}");
+        assert!(
+            first.contains("ready on grpc://127.0.0.1:1 (2 tables: nation, region)"),
+            "{first}"
+        );
         assert_eq!(text.matches("select * from nation limit 5").count(), 3);
     }
 

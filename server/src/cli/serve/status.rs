@@ -25,7 +25,12 @@ pub struct Source {
 impl Source {
     /// Of this server.
     pub fn new(core: &Arc<Core>, endpoint: Endpoint, connections: ConnectionCount) -> Self {
-        Self { core: Arc::clone(core), endpoint, connections, started: Instant::now() }
+        Self {
+            core: Arc::clone(core),
+            endpoint,
+            connections,
+            started: Instant::now(),
+        }
     }
 
     /// Counts and memory, now.
@@ -42,12 +47,16 @@ impl Source {
             result_buffer_bytes: core.engine.buffered_bytes(),
             spill_bytes: core.runtime.disk_manager.used_disk_space(),
             footers_cached: core.runtime.cache_manager.get_file_metadata_cache().len(),
-            store: core.catalog.store_counts().iter().fold(StoreTotals::default(), |sum, store| StoreTotals {
-                requests: sum.requests + store.requests,
-                errors: sum.errors + store.errors,
-                read_bytes: sum.read_bytes + store.read_bytes,
-                written_bytes: sum.written_bytes + store.written_bytes,
-            }),
+            store: core
+                .catalog
+                .store_counts()
+                .iter()
+                .fold(StoreTotals::default(), |sum, store| StoreTotals {
+                    requests: sum.requests + store.requests,
+                    errors: sum.errors + store.errors,
+                    read_bytes: sum.read_bytes + store.read_bytes,
+                    written_bytes: sum.written_bytes + store.written_bytes,
+                }),
         }
     }
 }
@@ -71,7 +80,14 @@ impl StatusSource for Source {
             device: format!("CPU, {} threads", cpu_threads(&self.core.config)),
             address: self.endpoint.url(),
             tables: self.core.catalog.table_names(),
-            queries: self.core.engine.records().all().iter().map(|record| row(record)).collect(),
+            queries: self
+                .core
+                .engine
+                .records()
+                .all()
+                .iter()
+                .map(|record| row(record))
+                .collect(),
             totals: self.totals(),
         }
     }

@@ -2,7 +2,8 @@
 
 use arrow_flight::sql::{ActionCancelQueryRequest, ActionCancelQueryResult, ProstMessageExt};
 use arrow_flight::{
-    Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo, RenewFlightEndpointRequest,
+    Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    RenewFlightEndpointRequest,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -20,12 +21,18 @@ use crate::flight::ticket::TicketKey;
 /// `Sql` or `Denied` if it is not one of this session's.
 pub fn flight_info(core: &Core, key: &TicketKey, caller: &Caller, action: &Action) -> Result<Bytes> {
     let request: CancelFlightInfoRequest = bare(action)?;
-    let info = request.info.ok_or_else(|| Error::sql("action CancelFlightInfo: no FlightInfo"))?;
+    let info = request
+        .info
+        .ok_or_else(|| Error::sql("action CancelFlightInfo: no FlightInfo"))?;
     let status = match cancel(core, key, caller, &info)? {
         true => CancelStatus::Cancelled,
         false => CancelStatus::NotCancellable,
     };
-    Ok(CancelFlightInfoResult { status: status as i32 }.encode_to_vec().into())
+    Ok(CancelFlightInfoResult {
+        status: status as i32,
+    }
+    .encode_to_vec()
+    .into())
 }
 
 /// The same, as older clients ask for it.
@@ -39,7 +46,11 @@ pub fn query(core: &Core, key: &TicketKey, caller: &Caller, action: &Action) -> 
     let request: ActionCancelQueryRequest = packed(action)?;
     let info = FlightInfo::decode(request.info)
         .map_err(|error| Error::sql(format!("action CancelQuery: its FlightInfo: {error}")))?;
-    let result = if cancel(core, key, caller, &info)? { CANCELLED } else { NOT_CANCELLABLE };
+    let result = if cancel(core, key, caller, &info)? {
+        CANCELLED
+    } else {
+        NOT_CANCELLABLE
+    };
     Ok(ActionCancelQueryResult { result }.as_any().encode_to_vec().into())
 }
 
@@ -48,7 +59,10 @@ pub fn query(core: &Core, key: &TicketKey, caller: &Caller, action: &Action) -> 
 fn cancel(core: &Core, key: &TicketKey, caller: &Caller, info: &FlightInfo) -> Result<bool> {
     let mut any = false;
     for endpoint in &info.endpoint {
-        let ticket = endpoint.ticket.as_ref().ok_or_else(|| Error::sql("FlightInfo: an endpoint without a ticket"))?;
+        let ticket = endpoint
+            .ticket
+            .as_ref()
+            .ok_or_else(|| Error::sql("FlightInfo: an endpoint without a ticket"))?;
         let query = query_of(key, caller, &ticket.ticket)?;
         let stopped = core.engine.cancel(&query, "cancelled by its client");
         any |= caller.session.close_result(&query) | stopped;
@@ -62,8 +76,13 @@ fn cancel(core: &Core, key: &TicketKey, caller: &Caller, info: &FlightInfo) -> R
 /// `Sql`, `Denied` or `NotFound` if it is not one that this session holds.
 pub fn renew(key: &TicketKey, caller: &Caller, action: &Action) -> Result<Bytes> {
     let request: RenewFlightEndpointRequest = bare(action)?;
-    let endpoint = request.endpoint.ok_or_else(|| Error::sql("action RenewFlightEndpoint: no endpoint"))?;
-    let ticket = endpoint.ticket.as_ref().ok_or_else(|| Error::sql("action RenewFlightEndpoint: no ticket"))?;
+    let endpoint = request
+        .endpoint
+        .ok_or_else(|| Error::sql("action RenewFlightEndpoint: no endpoint"))?;
+    let ticket = endpoint
+        .ticket
+        .as_ref()
+        .ok_or_else(|| Error::sql("action RenewFlightEndpoint: no ticket"))?;
     caller.session.result(&query_of(key, caller, &ticket.ticket)?)?;
     Ok(endpoint.encode_to_vec().into())
 }

@@ -1,7 +1,9 @@
 //! CreatePreparedStatement and ClosePreparedStatement.
 
 use arrow_flight::Action;
-use arrow_flight::sql::{ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ProstMessageExt};
+use arrow_flight::sql::{
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ProstMessageExt,
+};
 use bytes::Bytes;
 use prost::Message;
 
@@ -21,18 +23,28 @@ use crate::sql::{Kind, parameters};
 pub async fn create(core: &Core, caller: &Caller, action: &Action) -> Result<Bytes> {
     let request: ActionCreatePreparedStatementRequest = packed(action)?;
     if request.transaction_id.as_ref().is_some_and(|id| !id.is_empty()) {
-        return Err(Error::unsupported("transaction: this server has none, see its SqlInfo"));
+        return Err(Error::unsupported(
+            "transaction: this server has none, see its SqlInfo",
+        ));
     }
     let statement = core.engine.plan(&caller.session, &request.query).await?;
     let is_update = statement.kind != Kind::Query;
     let result = CreatePreparedStatementResult {
         // Older JDBC drivers take a statement without columns for an update.
-        dataset_schema: if is_update { Bytes::new() } else { schema_message(&statement.schema)? },
+        dataset_schema: if is_update {
+            Bytes::new()
+        } else {
+            schema_message(&statement.schema)?
+        },
         parameter_schema: schema_message(&parameters::client_schema(&statement.parameters))?,
         is_update: Some(is_update),
         prepared_statement_handle: caller
             .session
-            .keep_prepared(PreparedStatement { statement, bound: Vec::new() })?
+            .keep_prepared(PreparedStatement {
+                statement,
+                unbound: None,
+                bound: Vec::new(),
+            })?
             .into(),
     };
     Ok(result.as_any().encode_to_vec().into())

@@ -40,7 +40,9 @@ pub fn set(caller: &Caller, action: &Action) -> Result<Bytes> {
                 Kind::Sql => SetError::InvalidValue,
                 _ => SetError::Error,
             };
-            result.errors.insert(name, SetSessionOptionError { value: reason as i32 });
+            result
+                .errors
+                .insert(name, SetSessionOptionError { value: reason as i32 });
         }
     }
     Ok(result.encode_to_vec().into())
@@ -61,11 +63,13 @@ fn set_one(session: &Session, name: &str, value: Option<OptionValue>) -> Result<
     match name {
         "catalog" if context.catalog(&text).is_none() => {
             let names = context.catalog_names().join(", ");
-            Err(Error::sql(format!("option catalog: found {text:?}, expected one of {names}")))
+            Err(Error::sql(format!(
+                "option catalog: found {text:?}, expected one of {names}"
+            )))
         }
-        "schema" if !has_schema(session, &text) => {
-            Err(Error::sql(format!("option schema: no schema {text:?} in the session's catalog")))
-        }
+        "schema" if !has_schema(session, &text) => Err(Error::sql(format!(
+            "option schema: no schema {text:?} in the session's catalog"
+        ))),
         _ => setting::set(session, datafusion_name(name), &text),
     }
 }
@@ -73,7 +77,10 @@ fn set_one(session: &Session, name: &str, value: Option<OptionValue>) -> Result<
 fn has_schema(session: &Session, schema: &str) -> bool {
     let state = session.context().state();
     let catalog = &state.config_options().catalog.default_catalog;
-    session.context().catalog(catalog).is_some_and(|catalog| catalog.schema(schema).is_some())
+    session
+        .context()
+        .catalog(catalog)
+        .is_some_and(|catalog| catalog.schema(schema).is_some())
 }
 
 fn datafusion_name(name: &str) -> &str {
@@ -98,13 +105,18 @@ pub fn get(caller: &Caller, action: &Action) -> Result<Bytes> {
     let session = &caller.session;
     let state = session.context().state();
     let catalog = &state.config_options().catalog;
-    let text = |value: String| SessionOptionValue { value: Some(OptionValue::Text(value)) };
+    let text = |value: String| SessionOptionValue {
+        value: Some(OptionValue::Text(value)),
+    };
     let mut session_options: HashMap<String, SessionOptionValue> = HashMap::from([
         ("catalog".to_owned(), text(catalog.default_catalog.clone())),
         ("schema".to_owned(), text(catalog.default_schema.clone())),
     ]);
     for definition in SessionOptions::definitions() {
-        session_options.insert(definition.name.to_owned(), text(session.show_option(definition.name)));
+        session_options.insert(
+            definition.name.to_owned(),
+            text(session.show_option(definition.name)),
+        );
     }
     for entry in state.config_options().entries() {
         if let Some(value) = entry.value {
@@ -120,5 +132,9 @@ pub fn get(caller: &Caller, action: &Action) -> Result<Bytes> {
 /// None.
 pub fn close(core: &Core, caller: &Caller) -> Result<Bytes> {
     core.sessions.close(caller.session.id());
-    Ok(CloseSessionResult { status: CloseStatus::Closed as i32 }.encode_to_vec().into())
+    Ok(CloseSessionResult {
+        status: CloseStatus::Closed as i32,
+    }
+    .encode_to_vec()
+    .into())
 }

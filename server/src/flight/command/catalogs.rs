@@ -13,8 +13,13 @@ use datafusion::prelude::SessionContext;
 use super::listing;
 use crate::error::Result;
 
-static SCHEMA: LazyLock<SchemaRef> =
-    LazyLock::new(|| Arc::new(Schema::new(vec![Field::new("catalog_name", DataType::Utf8, false)])));
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![Field::new(
+        "catalog_name",
+        DataType::Utf8,
+        false,
+    )]))
+});
 
 /// The columns of the result, as Arrow's `FlightSql.proto` lays them down.
 pub fn schema(_command: &CommandGetCatalogs) -> SchemaRef {
@@ -27,7 +32,10 @@ pub fn schema(_command: &CommandGetCatalogs) -> SchemaRef {
 /// `Internal` only.
 pub async fn data(context: &SessionContext, command: &CommandGetCatalogs) -> Result<RecordBatch> {
     let names = listing::catalogs(context, None);
-    listing::batch(schema(command), vec![Arc::new(StringArray::from_iter_values(names))])
+    listing::batch(
+        schema(command),
+        vec![Arc::new(StringArray::from_iter_values(names))],
+    )
 }
 
 #[cfg(test)]

@@ -49,7 +49,11 @@ mod tests {
         };
         let batch = data(&context().await, &command).await.unwrap();
         assert_eq!(batch.schema(), schema(&command));
-        text(&batch, 0).iter().zip(text(&batch, 1)).map(|(catalog, name)| format!("{catalog}.{name}")).collect()
+        text(&batch, 0)
+            .iter()
+            .zip(text(&batch, 1))
+            .map(|(catalog, name)| format!("{catalog}.{name}"))
+            .collect()
     }
 
     #[test]
@@ -73,9 +77,15 @@ mod tests {
                 "warpflight.public"
             ]
         );
-        assert_eq!(rows(Some("archive"), None).await, ["archive.information_schema", "archive.old"]);
+        assert_eq!(
+            rows(Some("archive"), None).await,
+            ["archive.information_schema", "archive.old"]
+        );
         assert_eq!(rows(None, Some("p%")).await, ["warpflight.public"]);
-        assert_eq!(rows(Some("warpflight"), Some("publi_")).await, ["warpflight.public"]);
+        assert_eq!(
+            rows(Some("warpflight"), Some("publi_")).await,
+            ["warpflight.public"]
+        );
         assert_eq!(rows(None, Some("Public")).await, Vec::<String>::new());
         // A catalog is named, not matched; the empty one asks for schemas without a catalog.
         assert_eq!(rows(Some("%"), None).await, Vec::<String>::new());

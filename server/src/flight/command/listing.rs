@@ -22,7 +22,9 @@ pub const PATTERN_ESCAPE: &str = "\\";
 /// is in a catalog, so the empty name, which asks for what has none, finds nothing.
 pub fn catalogs(context: &SessionContext, name: Option<&str>) -> BTreeSet<String> {
     let names = context.catalog_names().into_iter();
-    names.filter(|found| name.is_none_or(|name| name == found)).collect()
+    names
+        .filter(|found| name.is_none_or(|name| name == found))
+        .collect()
 }
 
 /// A schema that a session sees.
@@ -47,14 +49,24 @@ impl VisibleSchema {
 ///
 /// # Errors
 /// `Internal` only.
-pub fn schemas(context: &SessionContext, catalog: Option<&str>, pattern: Option<&str>) -> Result<Vec<VisibleSchema>> {
+pub fn schemas(
+    context: &SessionContext,
+    catalog: Option<&str>,
+    pattern: Option<&str>,
+) -> Result<Vec<VisibleSchema>> {
     let mut visible = Vec::new();
     for catalog_name in catalogs(context, catalog) {
         // A catalog or a schema may go between the listing of its name and the look at it.
-        let Some(provider) = context.catalog(&catalog_name) else { continue };
+        let Some(provider) = context.catalog(&catalog_name) else {
+            continue;
+        };
         for name in matching(schema_names(context, provider.as_ref()), pattern)? {
             if let Some(provider) = schema(context, provider.as_ref(), &name) {
-                visible.push(VisibleSchema { catalog: catalog_name.clone(), name, provider });
+                visible.push(VisibleSchema {
+                    catalog: catalog_name.clone(),
+                    name,
+                    provider,
+                });
             }
         }
     }
@@ -70,7 +82,11 @@ fn schema_names(context: &SessionContext, catalog: &dyn CatalogProvider) -> BTre
     names
 }
 
-fn schema(context: &SessionContext, catalog: &dyn CatalogProvider, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+fn schema(
+    context: &SessionContext,
+    catalog: &dyn CatalogProvider,
+    name: &str,
+) -> Option<Arc<dyn SchemaProvider>> {
     if name == INFORMATION_SCHEMA && context.copied_config().information_schema() {
         let catalogs = Arc::clone(context.state_ref().read().catalog_list());
         return Some(Arc::new(InformationSchemaProvider::new(catalogs)));
@@ -83,10 +99,19 @@ fn schema(context: &SessionContext, catalog: &dyn CatalogProvider, name: &str) -
 /// # Errors
 /// `Internal` only.
 pub fn matching(names: BTreeSet<String>, pattern: Option<&str>) -> Result<Vec<String>> {
-    let Some(pattern) = pattern else { return Ok(names.into_iter().collect()) };
-    let fits = compute::like(&StringArray::from_iter_values(&names), &StringArray::new_scalar(pattern))
-        .map_err(|error| Error::internal(format!("pattern {pattern:?}: {error}")))?;
-    Ok(names.into_iter().zip(fits.values()).filter_map(|(name, fits)| fits.then_some(name)).collect())
+    let Some(pattern) = pattern else {
+        return Ok(names.into_iter().collect());
+    };
+    let fits = compute::like(
+        &StringArray::from_iter_values(&names),
+        &StringArray::new_scalar(pattern),
+    )
+    .map_err(|error| Error::internal(format!("pattern {pattern:?}: {error}")))?;
+    Ok(names
+        .into_iter()
+        .zip(fits.values())
+        .filter_map(|(name, fits)| fits.then_some(name))
+        .collect())
 }
 
 /// A result from its columns.
@@ -94,7 +119,8 @@ pub fn matching(names: BTreeSet<String>, pattern: Option<&str>) -> Result<Vec<St
 /// # Errors
 /// `Internal` if they do not fit the schema.
 pub fn batch(schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema, columns).map_err(|error| Error::internal(format!("rows of a metadata command: {error}")))
+    RecordBatch::try_new(schema, columns)
+        .map_err(|error| Error::internal(format!("rows of a metadata command: {error}")))
 }
 
 #[cfg(test)]
@@ -146,11 +172,16 @@ pub(super) mod tests {
         ] {
             context.sql(statement).await.unwrap().collect().await.unwrap();
         }
-        context.catalog("warpflight").unwrap().register_schema("damaged", Arc::new(Damaged)).unwrap();
+        context
+            .catalog("warpflight")
+            .unwrap()
+            .register_schema("damaged", Arc::new(Damaged))
+            .unwrap();
         let archive = MemoryCatalogProvider::new();
         let old = MemorySchemaProvider::new();
         let columns = Arc::new(Schema::new(vec![Field::new("x", DataType::Int32, true)]));
-        old.register_table("old_orders".into(), Arc::new(EmptyTable::new(columns))).unwrap();
+        old.register_table("old_orders".into(), Arc::new(EmptyTable::new(columns)))
+            .unwrap();
         archive.register_schema("old", Arc::new(old)).unwrap();
         context.register_catalog("archive", Arc::new(archive));
         context
@@ -158,7 +189,12 @@ pub(super) mod tests {
 
     /// The texts of a column.
     pub fn text(batch: &RecordBatch, column: usize) -> Vec<String> {
-        batch.column(column).as_string::<i32>().iter().map(|value| value.unwrap().to_owned()).collect()
+        batch
+            .column(column)
+            .as_string::<i32>()
+            .iter()
+            .map(|value| value.unwrap().to_owned())
+            .collect()
     }
 
     #[test]
@@ -187,7 +223,11 @@ pub(super) mod tests {
     #[tokio::test]
     async fn without_information_schema() {
         let context = SessionContext::new();
-        let names: Vec<String> = schemas(&context, None, None).unwrap().into_iter().map(|schema| schema.name).collect();
+        let names: Vec<String> = schemas(&context, None, None)
+            .unwrap()
+            .into_iter()
+            .map(|schema| schema.name)
+            .collect();
         assert_eq!(names, ["public"]);
     }
 }

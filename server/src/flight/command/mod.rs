@@ -31,7 +31,9 @@ use crate::sql::Statement;
 /// There are no transactions yet: a request inside one is refused rather than run outside it.
 fn refuse_transaction(transaction: Option<&Bytes>) -> Result<()> {
     match transaction {
-        Some(id) if !id.is_empty() => Err(Error::unsupported("transaction: this server has none, see its SqlInfo")),
+        Some(id) if !id.is_empty() => Err(Error::unsupported(
+            "transaction: this server has none, see its SqlInfo",
+        )),
         _ => Ok(()),
     }
 }
@@ -44,7 +46,10 @@ fn handle_of(handle: &Bytes) -> Result<&str> {
 /// Whether rows have a column for each parameter.
 fn check_bound(statement: &Statement, rows: &[RecordBatch]) -> Result<()> {
     let expected = statement.parameters.len();
-    match rows.iter().find(|batch| batch.num_columns() != expected && batch.num_rows() > 0) {
+    match rows
+        .iter()
+        .find(|batch| batch.num_columns() != expected && batch.num_rows() > 0)
+    {
         Some(batch) => Err(Error::sql(format!(
             "found {} values, expected {expected}: one for each parameter",
             batch.num_columns()

@@ -22,7 +22,9 @@ pub async fn info(
     command: &CommandPreparedStatementQuery,
     descriptor: FlightDescriptor,
 ) -> Result<FlightInfo> {
-    let prepared = caller.session.prepared(handle_of(&command.prepared_statement_handle)?)?;
+    let prepared = caller
+        .session
+        .prepared(handle_of(&command.prepared_statement_handle)?)?;
     statement_query::open(core, key, caller, PreparedStatement::clone(&prepared), descriptor).await
 }
 
@@ -38,7 +40,16 @@ pub fn bind(
     let handle = handle_of(&command.prepared_statement_handle)?;
     let prepared = caller.session.prepared(handle)?;
     super::check_bound(&prepared.statement, &rows)?;
-    let bound = PreparedStatement { statement: prepared.statement.clone(), bound: rows };
+    let unbound = prepared.unbound.as_ref().unwrap_or(&prepared.statement);
+    let statement = match rows.first() {
+        Some(batch) => unbound.with_bound(&caller.session, batch.schema_ref())?,
+        None => unbound.clone(),
+    };
+    let bound = PreparedStatement {
+        statement,
+        unbound: Some(unbound.clone()),
+        bound: rows,
+    };
     caller.session.rebind_prepared(handle, bound);
     // The handle stays: clients that ignore this answer go on with the one that they have.
     Ok(DoPutPreparedStatementResult {

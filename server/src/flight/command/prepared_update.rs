@@ -19,8 +19,14 @@ pub async fn run(
     command: &CommandPreparedStatementUpdate,
     rows: Vec<RecordBatch>,
 ) -> Result<i64> {
-    let prepared = caller.session.prepared(handle_of(&command.prepared_statement_handle)?)?;
+    let prepared = caller
+        .session
+        .prepared(handle_of(&command.prepared_statement_handle)?)?;
     super::check_bound(&prepared.statement, &rows)?;
-    let bound = PreparedStatement { statement: prepared.statement.clone(), bound: rows };
+    let bound = PreparedStatement {
+        statement: prepared.statement.clone(),
+        unbound: None,
+        bound: rows,
+    };
     Ok(super::count(core.engine.change(&caller.session, &bound).await?))
 }

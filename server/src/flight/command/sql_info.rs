@@ -41,12 +41,17 @@ pub fn schema(_command: &CommandGetSqlInfo) -> SchemaRef {
 ///
 /// # Errors
 /// `Internal` only.
-pub async fn data(context: &SessionContext, config: &Config, command: &CommandGetSqlInfo) -> Result<RecordBatch> {
+pub async fn data(
+    context: &SessionContext,
+    config: &Config,
+    command: &CommandGetSqlInfo,
+) -> Result<RecordBatch> {
     let mut values = all(context, config);
     if !command.info.is_empty() {
         values.retain(|code, _| command.info.contains(code));
     }
-    let union = value::union(values.values()).map_err(|error| Error::internal(format!("SqlInfo: {error}")))?;
+    let union =
+        value::union(values.values()).map_err(|error| Error::internal(format!("SqlInfo: {error}")))?;
     let codes = UInt32Array::from_iter_values(values.into_keys());
     listing::batch(schema(command), vec![Arc::new(codes), Arc::new(union)])
 }
@@ -63,7 +68,11 @@ fn all(context: &SessionContext, config: &Config) -> BTreeMap<u32, Value> {
         results::transactions(),
         results::result_sets(),
     ];
-    groups.into_iter().flatten().map(|(code, value)| (code as u32, value)).collect()
+    groups
+        .into_iter()
+        .flatten()
+        .map(|(code, value)| (code as u32, value))
+        .collect()
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ pub fn of(data_type: &DataType) -> SqlType {
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale) => scaled("DECIMAL", i32::from(*precision), i32::from(*scale)),
+        | DataType::Decimal256(precision, scale) => {
+            scaled("DECIMAL", i32::from(*precision), i32::from(*scale))
+        }
         DataType::Utf8 | DataType::Utf8View => plain("VARCHAR"),
         DataType::LargeUtf8 => plain("TEXT"),
         DataType::Binary | DataType::BinaryView => plain("BYTEA"),
@@ -68,15 +70,27 @@ pub fn is_text(data_type: &DataType) -> bool {
 }
 
 fn plain(name: &'static str) -> SqlType {
-    SqlType { name, size: None, scale: None }
+    SqlType {
+        name,
+        size: None,
+        scale: None,
+    }
 }
 
 fn sized(name: &'static str, size: i32) -> SqlType {
-    SqlType { name, size: Some(size), scale: None }
+    SqlType {
+        name,
+        size: Some(size),
+        scale: None,
+    }
 }
 
 fn scaled(name: &'static str, size: i32, scale: i32) -> SqlType {
-    SqlType { name, size: Some(size), scale: Some(scale) }
+    SqlType {
+        name,
+        size: Some(size),
+        scale: Some(scale),
+    }
 }
 
 fn whole(name: &'static str, digits: i32) -> SqlType {
@@ -106,11 +120,27 @@ mod tests {
         let milliseconds = arrow::array::TimestampMillisecondArray::from(vec![1]).with_timezone("+02:00");
         let array: arrow::array::ArrayRef = Arc::new(milliseconds);
         let options = FormatOptions::default().with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.3f%:z"));
-        let text = ArrayFormatter::try_new(&array, &options).unwrap().value(0).to_string();
-        assert_eq!(of(array.data_type()).size, Some(i32::try_from(text.len()).unwrap()), "{text}");
-        assert_eq!(of(&DataType::Time64(TimeUnit::Nanosecond)).size, Some("12:34:56.123456789".len() as i32));
-        assert_eq!(of(&DataType::Timestamp(TimeUnit::Second, None)).size, Some("2024-01-01 12:34:56".len() as i32));
-        assert_eq!(of(&DataType::UInt64).size, Some(u64::MAX.to_string().len() as i32));
+        let text = ArrayFormatter::try_new(&array, &options)
+            .unwrap()
+            .value(0)
+            .to_string();
+        assert_eq!(
+            of(array.data_type()).size,
+            Some(i32::try_from(text.len()).unwrap()),
+            "{text}"
+        );
+        assert_eq!(
+            of(&DataType::Time64(TimeUnit::Nanosecond)).size,
+            Some("12:34:56.123456789".len() as i32)
+        );
+        assert_eq!(
+            of(&DataType::Timestamp(TimeUnit::Second, None)).size,
+            Some("2024-01-01 12:34:56".len() as i32)
+        );
+        assert_eq!(
+            of(&DataType::UInt64).size,
+            Some(u64::MAX.to_string().len() as i32)
+        );
         assert_eq!(of(&DataType::Int64).size, Some(i64::MAX.to_string().len() as i32));
     }
 

@@ -34,7 +34,18 @@ pub async fn info(
 ) -> Result<FlightInfo> {
     super::refuse_transaction(command.transaction_id.as_ref())?;
     let statement = core.engine.plan(&caller.session, &command.query).await?;
-    open(core, key, caller, PreparedStatement { statement, bound: Vec::new() }, descriptor).await
+    open(
+        core,
+        key,
+        caller,
+        PreparedStatement {
+            statement,
+            unbound: None,
+            bound: Vec::new(),
+        },
+        descriptor,
+    )
+    .await
 }
 
 /// Keeps a planned statement for its ticket, or runs it if it changes something.
@@ -59,7 +70,11 @@ pub async fn open(
     };
     caller.session.keep_result(&query, result);
     let handle = key.seal(caller.session.id(), &query);
-    let ticket = TicketStatementQuery { statement_handle: handle.into() }.as_any().encode_to_vec();
+    let ticket = TicketStatementQuery {
+        statement_handle: handle.into(),
+    }
+    .as_any()
+    .encode_to_vec();
     answer::flight_info(&schema, descriptor, ticket.into(), &query)
 }
 
@@ -68,9 +83,15 @@ pub async fn open(
 /// # Errors
 /// `Sql`, `Denied` or `NotFound` for a ticket that is not this session's. What goes wrong later
 /// ends the stream.
-pub fn data(core: &Core, key: &TicketKey, caller: Caller, ticket: &TicketStatementQuery) -> Result<FrameStream> {
+pub fn data(
+    core: &Core,
+    key: &TicketKey,
+    caller: Caller,
+    ticket: &TicketStatementQuery,
+) -> Result<FrameStream> {
     let query = key.open(&ticket.statement_handle, caller.session.id())?;
     let result = caller.session.result(&query)?;
+    caller.session.redeemed(&query);
     let limit = core.config.limits.message_size_max.0;
     match result.as_ref() {
         OpenResult::Done(batch) => answer::batches(batch.schema_ref(), vec![batch.clone()], limit),
@@ -96,8 +117,9 @@ pub fn data(core: &Core, key: &TicketKey, caller: Caller, ticket: &TicketStateme
 /// `Sql` or `Denied` for a ticket that is not.
 pub fn query_of(key: &TicketKey, caller: &Caller, ticket: &[u8]) -> Result<String> {
     let any: Any = answer::unpack("ticket", ticket)?;
-    let ticket: Option<TicketStatementQuery> =
-        any.unpack().map_err(|error| crate::error::Error::sql(format!("ticket: {error}")))?;
+    let ticket: Option<TicketStatementQuery> = any
+        .unpack()
+        .map_err(|error| crate::error::Error::sql(format!("ticket: {error}")))?;
     let ticket = ticket.ok_or_else(|| crate::error::Error::sql("ticket: not one of a query"))?;
     key.open(&ticket.statement_handle, caller.session.id())
 }
@@ -105,7 +127,11 @@ pub fn query_of(key: &TicketKey, caller: &Caller, ticket: &[u8]) -> Result<Strin
 /// A batch of no rows and these columns.
 pub(super) fn empty(schema: &arrow::datatypes::SchemaRef) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(0));
-    let columns = schema.fields().iter().map(|field| arrow::array::new_empty_array(field.data_type())).collect();
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| arrow::array::new_empty_array(field.data_type()))
+        .collect();
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
         .map_err(|error| crate::error::Error::internal(format!("empty result: {error}")))
 }

@@ -14,6 +14,12 @@ use crate::session::handles::PreparedStatement;
 pub async fn run(core: &Core, caller: &Caller, command: &CommandStatementUpdate) -> Result<i64> {
     super::refuse_transaction(command.transaction_id.as_ref())?;
     let statement = core.engine.plan(&caller.session, &command.query).await?;
-    let prepared = PreparedStatement { statement, bound: Vec::new() };
-    Ok(super::count(core.engine.change(&caller.session, &prepared).await?))
+    let prepared = PreparedStatement {
+        statement,
+        unbound: None,
+        bound: Vec::new(),
+    };
+    Ok(super::count(
+        core.engine.change(&caller.session, &prepared).await?,
+    ))
 }

@@ -55,7 +55,10 @@ mod tests {
     async fn types_in_order() {
         let command = CommandGetTableTypes {};
         let batch = data(&SessionContext::new(), &command).await.unwrap();
-        assert_eq!(*schema(&command), Schema::new(vec![Field::new("table_type", DataType::Utf8, false)]));
+        assert_eq!(
+            *schema(&command),
+            Schema::new(vec![Field::new("table_type", DataType::Utf8, false)])
+        );
         let types = text(&batch, 0);
         assert!(types.is_sorted());
         assert_eq!(types, ["LOCAL TEMPORARY", "SYSTEM TABLE", "TABLE", "VIEW"]);

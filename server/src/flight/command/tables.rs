@@ -42,7 +42,11 @@ fn names() -> Vec<Field> {
 /// The columns of the result, as Arrow's `FlightSql.proto` lays them down: one more where the
 /// tables' own columns are asked for.
 pub fn schema(command: &CommandGetTables) -> SchemaRef {
-    Arc::clone(if command.include_schema { &SCHEMA_WITH_COLUMNS } else { &SCHEMA })
+    Arc::clone(if command.include_schema {
+        &SCHEMA_WITH_COLUMNS
+    } else {
+        &SCHEMA
+    })
 }
 
 /// A table of the result.
@@ -65,8 +69,14 @@ pub async fn data(context: &SessionContext, command: &CommandGetTables) -> Resul
     for schema in listing::schemas(context, command.catalog.as_deref(), schema_pattern)? {
         let names = schema.provider.table_names().into_iter().collect();
         let names = listing::matching(names, command.table_name_filter_pattern.as_deref())?;
-        let looks: Vec<_> = names.into_iter().map(|name| look(&schema, name, command)).collect();
-        let looks: Vec<_> = futures::stream::iter(looks).buffered(OPENED_AT_ONCE).collect().await;
+        let looks: Vec<_> = names
+            .into_iter()
+            .map(|name| look(&schema, name, command))
+            .collect();
+        let looks: Vec<_> = futures::stream::iter(looks)
+            .buffered(OPENED_AT_ONCE)
+            .collect()
+            .await;
         for row in looks {
             rows.extend(row?);
         }
@@ -84,17 +94,31 @@ async fn look(schema: &VisibleSchema, name: String, command: &CommandGetTables) 
             TableType::Base
         }
     };
-    let table_type = if schema.is_system() { table_types::SYSTEM_TABLE } else { table_types::name(kind) };
+    let table_type = if schema.is_system() {
+        table_types::SYSTEM_TABLE
+    } else {
+        table_types::name(kind)
+    };
     if !command.table_types.is_empty() && !command.table_types.iter().any(|asked| asked == table_type) {
         return Ok(None);
     }
     let columns = if command.include_schema {
-        let Some(table) = open(schema, &name).await else { return Ok(None) };
-        Some(columns::encoded(&columns::described(schema, &name, kind, &table))?)
+        let Some(table) = open(schema, &name).await else {
+            return Ok(None);
+        };
+        Some(columns::encoded(&columns::described(
+            schema, &name, kind, &table,
+        ))?)
     } else {
         None
     };
-    Ok(Some(Row { catalog: schema.catalog.clone(), schema: schema.name.clone(), name, table_type, columns }))
+    Ok(Some(Row {
+        catalog: schema.catalog.clone(),
+        schema: schema.name.clone(),
+        name,
+        table_type,
+        columns,
+    }))
 }
 
 /// The columns of a table; none of them if it cannot be opened, nothing if it is gone.
@@ -117,10 +141,14 @@ fn batch(schema: SchemaRef, rows: &[Row]) -> Result<RecordBatch> {
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.catalog))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.schema))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.name))),
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.table_type))),
+        Arc::new(StringArray::from_iter_values(
+            rows.iter().map(|row| row.table_type),
+        )),
     ];
     if schema.fields().len() > columns.len() {
-        columns.push(Arc::new(BinaryArray::from_iter_values(rows.iter().filter_map(|row| row.columns.as_ref()))));
+        columns.push(Arc::new(BinaryArray::from_iter_values(
+            rows.iter().filter_map(|row| row.columns.as_ref()),
+        )));
     }
     listing::batch(schema, columns)
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use arrow_flight::sql::SqlSupportsConvert::{
-    self, SqlConvertBigint, SqlConvertBinary, SqlConvertBit, SqlConvertChar, SqlConvertDate, SqlConvertDecimal,
-    SqlConvertFloat, SqlConvertInteger, SqlConvertIntervalDayTime, SqlConvertIntervalYearMonth,
-    SqlConvertLongvarbinary, SqlConvertLongvarchar, SqlConvertNumeric, SqlConvertReal, SqlConvertSmallint,
-    SqlConvertTime, SqlConvertTimestamp, SqlConvertTinyint, SqlConvertVarbinary, SqlConvertVarchar,
+    self, SqlConvertBigint, SqlConvertBinary, SqlConvertBit, SqlConvertChar, SqlConvertDate,
+    SqlConvertDecimal, SqlConvertFloat, SqlConvertInteger, SqlConvertIntervalDayTime,
+    SqlConvertIntervalYearMonth, SqlConvertLongvarbinary, SqlConvertLongvarchar, SqlConvertNumeric,
+    SqlConvertReal, SqlConvertSmallint, SqlConvertTime, SqlConvertTimestamp, SqlConvertTinyint,
+    SqlConvertVarbinary, SqlConvertVarchar,
 };
 
 /// The types that have a code, and what DataFusion makes of them.
@@ -21,15 +22,24 @@ const TYPES: [(SqlSupportsConvert, DataType); 20] = [
     (SqlConvertDecimal, DataType::Decimal128(38, 10)),
     (SqlConvertFloat, DataType::Float32),
     (SqlConvertInteger, DataType::Int32),
-    (SqlConvertIntervalDayTime, DataType::Interval(IntervalUnit::MonthDayNano)),
-    (SqlConvertIntervalYearMonth, DataType::Interval(IntervalUnit::MonthDayNano)),
+    (
+        SqlConvertIntervalDayTime,
+        DataType::Interval(IntervalUnit::MonthDayNano),
+    ),
+    (
+        SqlConvertIntervalYearMonth,
+        DataType::Interval(IntervalUnit::MonthDayNano),
+    ),
     (SqlConvertLongvarbinary, DataType::LargeBinary),
     (SqlConvertLongvarchar, DataType::LargeUtf8),
     (SqlConvertNumeric, DataType::Decimal128(38, 10)),
     (SqlConvertReal, DataType::Float32),
     (SqlConvertSmallint, DataType::Int16),
     (SqlConvertTime, DataType::Time64(TimeUnit::Nanosecond)),
-    (SqlConvertTimestamp, DataType::Timestamp(TimeUnit::Nanosecond, None)),
+    (
+        SqlConvertTimestamp,
+        DataType::Timestamp(TimeUnit::Nanosecond, None),
+    ),
     (SqlConvertTinyint, DataType::Int8),
     (SqlConvertVarbinary, DataType::Binary),
     (SqlConvertVarchar, DataType::Utf8),
@@ -41,5 +51,8 @@ pub fn supported() -> BTreeMap<i32, Vec<i32>> {
         let castable = TYPES.iter().filter(|(_, to)| can_cast_types(from, to));
         castable.map(|(code, _)| *code as i32).collect()
     };
-    TYPES.iter().map(|(code, from)| (*code as i32, targets(from))).collect()
+    TYPES
+        .iter()
+        .map(|(code, from)| (*code as i32, targets(from)))
+        .collect()
 }

@@ -17,7 +17,14 @@ pub fn numeric(state: &SessionState) -> Vec<String> {
 
 /// Functions of texts.
 pub fn string(state: &SessionState) -> Vec<String> {
-    scalars(state, &["String Functions", "Binary String Functions", "Regular Expression Functions"])
+    scalars(
+        state,
+        &[
+            "String Functions",
+            "Binary String Functions",
+            "Regular Expression Functions",
+        ],
+    )
 }
 
 /// Functions of any value, and of the server.

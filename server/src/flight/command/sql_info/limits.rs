@@ -30,7 +30,10 @@ const UNBOUNDED: [SqlInfo; 18] = [
 
 /// The values that are limits.
 pub fn values(config: &Config) -> Vec<(SqlInfo, Value)> {
-    let mut values: Vec<_> = UNBOUNDED.into_iter().map(|code| (code, Value::Whole(0))).collect();
+    let mut values: Vec<_> = UNBOUNDED
+        .into_iter()
+        .map(|code| (code, Value::Whole(0)))
+        .collect();
     values.push((SqlInfo::SqlMaxConnections, whole(config.server.connections_max)));
     values.push((SqlInfo::SqlMaxStatements, whole(config.limits.handles_max)));
     // Rows have no size limit, with long values or without.

@@ -14,7 +14,10 @@ pub fn transactions() -> Vec<(SqlInfo, Value)> {
         // bigint_value.
         (SqlInfo::SqlDefaultTransactionIsolation, Value::Whole(none as i64)),
         (SqlInfo::SqlTransactionsSupported, false.into()),
-        (SqlInfo::SqlSupportedTransactionsIsolationLevels, Value::bits(&[none as i32])),
+        (
+            SqlInfo::SqlSupportedTransactionsIsolationLevels,
+            Value::bits(&[none as i32]),
+        ),
         (SqlInfo::SqlDataDefinitionCausesTransactionCommit, false.into()),
         (SqlInfo::SqlDataDefinitionsInTransactionsIgnored, false.into()),
         (SqlInfo::SqlSavepointsSupported, false.into()),
@@ -28,13 +31,22 @@ pub fn result_sets() -> Vec<(SqlInfo, Value)> {
             SqlInfo::SqlSupportedResultSetTypes,
             Value::bits(&[SqlSupportedResultSetType::SqlResultSetTypeForwardOnly as i32]),
         ),
-        (SqlInfo::SqlSupportedConcurrenciesForResultSetUnspecified, Value::bits(&[])),
+        (
+            SqlInfo::SqlSupportedConcurrenciesForResultSetUnspecified,
+            Value::bits(&[]),
+        ),
         (
             SqlInfo::SqlSupportedConcurrenciesForResultSetForwardOnly,
             Value::bits(&[SqlSupportedResultSetConcurrency::SqlResultSetConcurrencyReadOnly as i32]),
         ),
-        (SqlInfo::SqlSupportedConcurrenciesForResultSetScrollSensitive, Value::bits(&[])),
-        (SqlInfo::SqlSupportedConcurrenciesForResultSetScrollInsensitive, Value::bits(&[])),
+        (
+            SqlInfo::SqlSupportedConcurrenciesForResultSetScrollSensitive,
+            Value::bits(&[]),
+        ),
+        (
+            SqlInfo::SqlSupportedConcurrenciesForResultSetScrollInsensitive,
+            Value::bits(&[]),
+        ),
         // A prepared change runs once for each row of parameters.
         (SqlInfo::SqlBatchUpdatesSupported, true.into()),
         // Of calls, large objects and functions by the call syntax there are none.

@@ -17,11 +17,17 @@ pub fn values(config: &Config) -> Vec<(SqlInfo, Value)> {
         (SqlInfo::FlightSqlServerSubstrait, false.into()),
         (SqlInfo::FlightSqlServerSubstraitMinVersion, Value::Text(None)),
         (SqlInfo::FlightSqlServerSubstraitMaxVersion, Value::Text(None)),
-        (SqlInfo::FlightSqlServerTransaction, Value::Bits(SqlSupportedTransaction::None as i32)),
+        (
+            SqlInfo::FlightSqlServerTransaction,
+            Value::Bits(SqlSupportedTransaction::None as i32),
+        ),
         (SqlInfo::FlightSqlServerCancel, true.into()),
         (SqlInfo::FlightSqlServerBulkIngestion, false.into()),
         (SqlInfo::FlightSqlServerIngestTransactionsSupported, false.into()),
-        (SqlInfo::FlightSqlServerStatementTimeout, Value::Bits(handle_timeout_ms(config))),
+        (
+            SqlInfo::FlightSqlServerStatementTimeout,
+            Value::Bits(handle_timeout_ms(config)),
+        ),
         // There are no transactions that could time out.
         (SqlInfo::FlightSqlServerTransactionTimeout, Value::Bits(0)),
     ]

@@ -13,18 +13,30 @@ use super::value::Value;
 use super::{convert, functions};
 use crate::flight::command::listing::PATTERN_ESCAPE;
 
+/// A value of `SupportedAnsi92SqlGrammarLevel`, which the arrow-flight crate does not export.
+const ANSI92_ENTRY_SQL: i32 = 0;
+
 /// The values that describe names.
 pub fn names(state: &SessionState) -> Vec<(SqlInfo, Value)> {
     vec![
         // The protocol's text calls the ordinals here and in `null_ordering` 32-bit, but Arrow's
         // C++ and Java servers send them, and the ODBC driver reads them, as bigint_value.
-        (SqlInfo::SqlIdentifierCase, Value::Whole(unquoted_case(state) as i64)),
+        (
+            SqlInfo::SqlIdentifierCase,
+            Value::Whole(unquoted_case(state) as i64),
+        ),
         (SqlInfo::SqlIdentifierQuoteChar, "\"".into()),
         // Quoted names keep their case and tell it apart, which ODBC's driver and others read from
         // the zero of this list.
-        (SqlInfo::SqlQuotedIdentifierCase, Value::Whole(SqlSupportedCaseSensitivity::SqlCaseSensitivityUnknown as i64)),
+        (
+            SqlInfo::SqlQuotedIdentifierCase,
+            Value::Whole(SqlSupportedCaseSensitivity::SqlCaseSensitivityUnknown as i64),
+        ),
         (SqlInfo::SqlSearchStringEscape, PATTERN_ESCAPE.into()),
-        (SqlInfo::SqlExtraNameCharacters, Value::Text(Some(extra_name_characters(state)))),
+        (
+            SqlInfo::SqlExtraNameCharacters,
+            Value::Text(Some(extra_name_characters(state))),
+        ),
         (SqlInfo::SqlSchemaTerm, "schema".into()),
         (SqlInfo::SqlProcedureTerm, "procedure".into()),
         (SqlInfo::SqlCatalogTerm, "catalog".into()),
@@ -44,10 +56,22 @@ pub fn names(state: &SessionState) -> Vec<(SqlInfo, Value)> {
 /// The values that describe functions and casts.
 pub fn expressions(state: &SessionState) -> Vec<(SqlInfo, Value)> {
     vec![
-        (SqlInfo::SqlNumericFunctions, Value::Texts(functions::numeric(state))),
-        (SqlInfo::SqlStringFunctions, Value::Texts(functions::string(state))),
-        (SqlInfo::SqlSystemFunctions, Value::Texts(functions::system(state))),
-        (SqlInfo::SqlDatetimeFunctions, Value::Texts(functions::datetime(state))),
+        (
+            SqlInfo::SqlNumericFunctions,
+            Value::Texts(functions::numeric(state)),
+        ),
+        (
+            SqlInfo::SqlStringFunctions,
+            Value::Texts(functions::string(state)),
+        ),
+        (
+            SqlInfo::SqlSystemFunctions,
+            Value::Texts(functions::system(state)),
+        ),
+        (
+            SqlInfo::SqlDatetimeFunctions,
+            Value::Texts(functions::datetime(state)),
+        ),
         // Of the operator `||`; the function concat() leaves NULLs out.
         (SqlInfo::SqlNullPlusNullIsNull, true.into()),
         (SqlInfo::SqlSupportsConvert, Value::Lists(convert::supported())),
@@ -65,7 +89,10 @@ pub fn statements(state: &SessionState) -> Vec<(SqlInfo, Value)> {
         (SqlInfo::SqlDdlTable, true.into()),
         // A user is shown no table that the user may not read.
         (SqlInfo::SqlAllTablesAreSelectable, true.into()),
-        (SqlInfo::SqlNullOrdering, Value::Whole(null_ordering(state) as i64)),
+        (
+            SqlInfo::SqlNullOrdering,
+            Value::Whole(null_ordering(state) as i64),
+        ),
         (SqlInfo::SqlSupportsExpressionsInOrderBy, true.into()),
         (SqlInfo::SqlSupportsOrderByUnrelated, true.into()),
         (
@@ -77,10 +104,13 @@ pub fn statements(state: &SessionState) -> Vec<(SqlInfo, Value)> {
         ),
         (SqlInfo::SqlSupportsNonNullableColumns, true.into()),
         // No CREATE INDEX, GRANT and ALTER TABLE, which ODBC's core grammar has.
-        (SqlInfo::SqlSupportedGrammar, Value::bits(&[SupportedSqlGrammar::SqlMinimumGrammar as i32])),
+        (
+            SqlInfo::SqlSupportedGrammar,
+            Value::bits(&[SupportedSqlGrammar::SqlMinimumGrammar as i32]),
+        ),
         // Its queries and changes. What else belongs to the entry level is denied by the codes for
         // it: transactions, cursors (positioned commands), keys (integrity enhancement).
-        (SqlInfo::SqlAnsi92SupportedLevel, Value::bits(&[1])),
+        (SqlInfo::SqlAnsi92SupportedLevel, Value::bits(&[ANSI92_ENTRY_SQL])),
         (SqlInfo::SqlSupportsIntegrityEnhancementFacility, false.into()),
         // The protocol's text has one ordinal, but the JDBC and ODBC drivers test bits: with the
         // ordinal of full outer joins, they would find none.
@@ -106,7 +136,10 @@ pub fn statements(state: &SessionState) -> Vec<(SqlInfo, Value)> {
         (SqlInfo::SqlCorrelatedSubqueriesSupported, true.into()),
         (
             SqlInfo::SqlSupportedUnions,
-            Value::bits(&[SqlSupportedUnions::SqlUnion as i32, SqlSupportedUnions::SqlUnionAll as i32]),
+            Value::bits(&[
+                SqlSupportedUnions::SqlUnion as i32,
+                SqlSupportedUnions::SqlUnionAll as i32,
+            ]),
         ),
     ]
 }
@@ -134,6 +167,10 @@ fn null_ordering(state: &SessionState) -> SqlNullOrdering {
 /// digits and the underscore.
 fn extra_name_characters(state: &SessionState) -> String {
     let name = state.config_options().sql_parser.dialect.to_string();
-    let Some(dialect) = dialect_from_str(&name) else { return String::new() };
-    ('!'..='~').filter(|c| !c.is_ascii_alphanumeric() && *c != '_' && dialect.is_identifier_part(*c)).collect()
+    let Some(dialect) = dialect_from_str(&name) else {
+        return String::new();
+    };
+    ('!'..='~')
+        .filter(|c| !c.is_ascii_alphanumeric() && *c != '_' && dialect.is_identifier_part(*c))
+        .collect()
 }

@@ -10,7 +10,9 @@ use crate::flight::command::listing::tests;
 
 async fn ask(info: Vec<u32>) -> RecordBatch {
     let command = CommandGetSqlInfo { info };
-    let batch = data(&SessionContext::new(), &Config::default(), &command).await.unwrap();
+    let batch = data(&SessionContext::new(), &Config::default(), &command)
+        .await
+        .unwrap();
     assert_eq!(batch.schema(), schema(&command));
     batch
 }
@@ -37,18 +39,26 @@ async fn flag(code: SqlInfo) -> bool {
 
 async fn texts(code: SqlInfo) -> Vec<String> {
     let list = value_of(code).await.1.as_list::<i32>().value(0);
-    list.as_string::<i32>().iter().map(|text| text.unwrap().to_owned()).collect()
+    list.as_string::<i32>()
+        .iter()
+        .map(|text| text.unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn columns_are_those_of_the_specification() {
     let schema = schema(&CommandGetSqlInfo::default());
     assert_eq!(schema.field(0), &Field::new("info_name", DataType::UInt32, false));
-    let DataType::Union(members, UnionMode::Dense) = schema.field(1).data_type() else { panic!("{schema}") };
+    let DataType::Union(members, UnionMode::Dense) = schema.field(1).data_type() else {
+        panic!("{schema}")
+    };
     let numbers = Arc::new(Field::new("$data$", DataType::Int32, true));
     let entries = Field::new_struct(
         "entries",
-        vec![Field::new("key", DataType::Int32, false), Field::new("value", DataType::List(numbers), true)],
+        vec![
+            Field::new("key", DataType::Int32, false),
+            Field::new("value", DataType::List(numbers), true),
+        ],
         false,
     );
     let texts = Field::new("string_data", DataType::Utf8, true);
@@ -58,10 +68,17 @@ fn columns_are_those_of_the_specification() {
         Field::new("bigint_value", DataType::Int64, true),
         Field::new("int32_bitmask", DataType::Int32, true),
         Field::new("string_list", DataType::List(Arc::new(texts)), true),
-        Field::new("int32_to_int32_list_map", DataType::Map(Arc::new(entries), false), true),
+        Field::new(
+            "int32_to_int32_list_map",
+            DataType::Map(Arc::new(entries), false),
+            true,
+        ),
     ];
     for ((id, member), (index, expected)) in members.iter().zip(expected.iter().enumerate()) {
-        assert_eq!((usize::from(id.unsigned_abs()), member.as_ref()), (index, expected));
+        assert_eq!(
+            (usize::from(id.unsigned_abs()), member.as_ref()),
+            (index, expected)
+        );
     }
     assert_eq!(members.len(), 6);
 }
@@ -71,7 +88,10 @@ async fn every_code_once_and_in_order() {
     let specified: Vec<u32> = (0..=11).chain(100..=101).chain(500..=576).collect();
     assert_eq!(specified.len(), 91);
     assert_eq!(codes(&ask(vec![]).await), specified);
-    let groups = [server::values(&Config::default()).len(), limits::values(&Config::default()).len()];
+    let groups = [
+        server::values(&Config::default()).len(),
+        limits::values(&Config::default()).len(),
+    ];
     assert_eq!(groups, [14, 21]);
 }
 
@@ -88,7 +108,21 @@ async fn filtered_as_asked() {
 async fn members_of_the_union() {
     let expected = |code: u32| match code {
         0..=2 | 6 | 7 | 504 | 513 | 514 | 529..=531 => 0,
-        3..=5 | 9..=11 | 500..=502 | 506 | 515 | 516 | 518..=521 | 523 | 524 | 527 | 532 | 536 | 537 | 539 | 556 => 1,
+        3..=5
+        | 9..=11
+        | 500..=502
+        | 506
+        | 515
+        | 516
+        | 518..=521
+        | 523
+        | 524
+        | 527
+        | 532
+        | 536
+        | 537
+        | 539
+        | 556 => 1,
         563 | 565 | 566 | 572..=576 => 1,
         503 | 505 | 507 | 562 | 541..=555 | 557..=561 => 2,
         8 | 100 | 101 | 522 | 525 | 526 | 528 | 533..=535 | 538 | 540 | 564 | 567..=571 => 3,
@@ -107,13 +141,29 @@ async fn members_of_the_union() {
 async fn the_server_itself() {
     let text = async |code| value_of(code).await.1.as_string::<i32>().value(0).to_owned();
     assert_eq!(text(SqlInfo::FlightSqlServerName).await, "warpflight");
-    assert_eq!(text(SqlInfo::FlightSqlServerVersion).await, env!("CARGO_PKG_VERSION"));
-    assert!(text(SqlInfo::FlightSqlServerArrowVersion).await.starts_with("59."));
-    assert!(value_of(SqlInfo::FlightSqlServerSubstraitMinVersion).await.1.is_null(0));
+    assert_eq!(
+        text(SqlInfo::FlightSqlServerVersion).await,
+        env!("CARGO_PKG_VERSION")
+    );
+    assert!(
+        text(SqlInfo::FlightSqlServerArrowVersion)
+            .await
+            .starts_with("59.")
+    );
+    assert!(
+        value_of(SqlInfo::FlightSqlServerSubstraitMinVersion)
+            .await
+            .1
+            .is_null(0)
+    );
     assert_eq!(bits(SqlInfo::FlightSqlServerStatementTimeout).await, 3_600_000);
     assert!(!flag(SqlInfo::FlightSqlServerReadOnly).await);
     assert!(flag(SqlInfo::FlightSqlServerCancel).await);
-    let connections = value_of(SqlInfo::SqlMaxConnections).await.1.as_primitive::<Int64Type>().value(0);
+    let connections = value_of(SqlInfo::SqlMaxConnections)
+        .await
+        .1
+        .as_primitive::<Int64Type>()
+        .value(0);
     assert_eq!(connections, 1024);
 }
 
@@ -122,9 +172,18 @@ async fn functions_are_the_registered_ones() {
     let context = SessionContext::new();
     for (code, some) in [
         (SqlInfo::SqlNumericFunctions, ["abs", "round", "power", "pow"]),
-        (SqlInfo::SqlStringFunctions, ["upper", "substr", "substring", "regexp_like"]),
-        (SqlInfo::SqlSystemFunctions, ["coalesce", "nullif", "arrow_typeof", "version"]),
-        (SqlInfo::SqlDatetimeFunctions, ["now", "date_trunc", "date_part", "to_timestamp"]),
+        (
+            SqlInfo::SqlStringFunctions,
+            ["upper", "substr", "substring", "regexp_like"],
+        ),
+        (
+            SqlInfo::SqlSystemFunctions,
+            ["coalesce", "nullif", "arrow_typeof", "version"],
+        ),
+        (
+            SqlInfo::SqlDatetimeFunctions,
+            ["now", "date_trunc", "date_part", "to_timestamp"],
+        ),
     ] {
         let names = texts(code).await;
         assert!(names.is_sorted());
@@ -166,12 +225,19 @@ async fn conversions_are_those_of_cast() {
     let context = SessionContext::new();
     for (from, from_name) in names {
         for (to, to_name) in names {
-            let sql = format!("SELECT CAST(arrow_cast(NULL, '{}') AS {to_name})", arrow_name(from));
+            let sql = format!(
+                "SELECT CAST(arrow_cast(NULL, '{}') AS {to_name})",
+                arrow_name(from)
+            );
             let planned = match context.sql(&sql).await {
                 Ok(frame) => frame.collect().await.is_ok(),
                 Err(_) => false,
             };
-            assert_eq!(planned, supported[&from].contains(&to), "{from_name} to {to_name}: {sql}");
+            assert_eq!(
+                planned,
+                supported[&from].contains(&to),
+                "{from_name} to {to_name}: {sql}"
+            );
         }
     }
 }
@@ -203,37 +269,109 @@ async fn claims_hold() {
         Err(_) => false,
     };
     for (claim, sql) in [
-        (flag(SqlInfo::SqlSupportsColumnAliasing).await, "SELECT id AS i FROM orders"),
-        (flag(SqlInfo::SqlSupportsTableCorrelationNames).await, "SELECT o.id FROM orders o"),
-        (!flag(SqlInfo::SqlSupportsDifferentTableCorrelationNames).await, "SELECT orders.id FROM orders AS orders"),
-        (flag(SqlInfo::SqlSupportsExpressionsInOrderBy).await, "SELECT id FROM orders ORDER BY id + 1"),
-        (flag(SqlInfo::SqlSupportsOrderByUnrelated).await, "SELECT id FROM orders ORDER BY price"),
-        (bits(SqlInfo::SqlSupportedGroupBy).await & 1 != 0, "SELECT count(*) FROM orders GROUP BY note"),
-        (bits(SqlInfo::SqlSupportedGroupBy).await & 2 != 0, "SELECT id FROM orders GROUP BY id, note"),
-        (flag(SqlInfo::SqlSupportsLikeEscapeClause).await, "SELECT * FROM orders WHERE note LIKE 'a\\_%' ESCAPE '\\'"),
-        (flag(SqlInfo::SqlSupportsNonNullableColumns).await, "CREATE TABLE strict (x INT NOT NULL)"),
+        (
+            flag(SqlInfo::SqlSupportsColumnAliasing).await,
+            "SELECT id AS i FROM orders",
+        ),
+        (
+            flag(SqlInfo::SqlSupportsTableCorrelationNames).await,
+            "SELECT o.id FROM orders o",
+        ),
+        (
+            !flag(SqlInfo::SqlSupportsDifferentTableCorrelationNames).await,
+            "SELECT orders.id FROM orders AS orders",
+        ),
+        (
+            flag(SqlInfo::SqlSupportsExpressionsInOrderBy).await,
+            "SELECT id FROM orders ORDER BY id + 1",
+        ),
+        (
+            flag(SqlInfo::SqlSupportsOrderByUnrelated).await,
+            "SELECT id FROM orders ORDER BY price",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedGroupBy).await & 1 != 0,
+            "SELECT count(*) FROM orders GROUP BY note",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedGroupBy).await & 2 != 0,
+            "SELECT id FROM orders GROUP BY id, note",
+        ),
+        (
+            flag(SqlInfo::SqlSupportsLikeEscapeClause).await,
+            "SELECT * FROM orders WHERE note LIKE 'a\\_%' ESCAPE '\\'",
+        ),
+        (
+            flag(SqlInfo::SqlSupportsNonNullableColumns).await,
+            "CREATE TABLE strict (x INT NOT NULL)",
+        ),
         (flag(SqlInfo::SqlDdlTable).await, "DROP TABLE order_items"),
         (flag(SqlInfo::SqlDdlSchema).await, "CREATE SCHEMA mine"),
         (flag(SqlInfo::SqlDdlSchema).await, "DROP SCHEMA mine"),
-        (bits(SqlInfo::SqlSupportedSubqueries).await & 1 != 0, "SELECT 1 FROM orders WHERE id = (SELECT max(id) FROM orders)"),
-        (bits(SqlInfo::SqlSupportedSubqueries).await & 2 != 0, "SELECT 1 FROM orders WHERE EXISTS (SELECT 1 FROM cheap)"),
-        (bits(SqlInfo::SqlSupportedSubqueries).await & 4 != 0, "SELECT 1 FROM orders WHERE id IN (SELECT id FROM cheap)"),
-        (bits(SqlInfo::SqlSupportedSubqueries).await & 8 != 0, "SELECT 1 FROM orders WHERE id = ANY (SELECT id FROM cheap)"),
-        (bits(SqlInfo::SqlSupportedSubqueries).await & 8 != 0, "SELECT 1 FROM orders WHERE id >= ALL (SELECT id FROM cheap)"),
+        (
+            bits(SqlInfo::SqlSupportedSubqueries).await & 1 != 0,
+            "SELECT 1 FROM orders WHERE id = (SELECT max(id) FROM orders)",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedSubqueries).await & 2 != 0,
+            "SELECT 1 FROM orders WHERE EXISTS (SELECT 1 FROM cheap)",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedSubqueries).await & 4 != 0,
+            "SELECT 1 FROM orders WHERE id IN (SELECT id FROM cheap)",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedSubqueries).await & 8 != 0,
+            "SELECT 1 FROM orders WHERE id = ANY (SELECT id FROM cheap)",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedSubqueries).await & 8 != 0,
+            "SELECT 1 FROM orders WHERE id >= ALL (SELECT id FROM cheap)",
+        ),
         (
             flag(SqlInfo::SqlCorrelatedSubqueriesSupported).await,
             "SELECT 1 FROM orders o WHERE EXISTS (SELECT 1 FROM cheap c WHERE c.id = o.id)",
         ),
-        (bits(SqlInfo::SqlSupportedUnions).await & 1 != 0, "SELECT id FROM orders UNION SELECT id FROM cheap"),
-        (bits(SqlInfo::SqlSupportedUnions).await & 2 != 0, "SELECT id FROM orders UNION ALL SELECT id FROM cheap"),
-        (bits(SqlInfo::SqlOuterJoinsSupportLevel).await & 4 != 0, "SELECT 1 FROM orders FULL OUTER JOIN cheap USING (id)"),
-        (bits(SqlInfo::SqlSupportedGrammar).await & 1 != 0, "INSERT INTO orders VALUES (2, 3.5, '2024-01-02', NULL)"),
-        (bits(SqlInfo::SqlSupportedGrammar).await & 1 != 0, "UPDATE orders SET note = 'b' WHERE id = 2"),
-        (bits(SqlInfo::SqlSupportedGrammar).await & 1 != 0, "DELETE FROM orders WHERE id = 2"),
-        (bits(SqlInfo::SqlSupportedGrammar).await & 2 != 0, "ALTER TABLE orders ADD COLUMN x INT"),
-        (bits(SqlInfo::SqlSupportedPositionedCommands).await & 1 != 0, "DELETE FROM orders WHERE CURRENT OF c"),
-        (flag(SqlInfo::SqlStoredProceduresSupported).await, "CALL something()"),
-        (flag(SqlInfo::SqlCatalogAtStart).await, "SELECT * FROM warpflight.public.orders"),
+        (
+            bits(SqlInfo::SqlSupportedUnions).await & 1 != 0,
+            "SELECT id FROM orders UNION SELECT id FROM cheap",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedUnions).await & 2 != 0,
+            "SELECT id FROM orders UNION ALL SELECT id FROM cheap",
+        ),
+        (
+            bits(SqlInfo::SqlOuterJoinsSupportLevel).await & 4 != 0,
+            "SELECT 1 FROM orders FULL OUTER JOIN cheap USING (id)",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedGrammar).await & 1 != 0,
+            "INSERT INTO orders VALUES (2, 3.5, '2024-01-02', NULL)",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedGrammar).await & 1 != 0,
+            "UPDATE orders SET note = 'b' WHERE id = 2",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedGrammar).await & 1 != 0,
+            "DELETE FROM orders WHERE id = 2",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedGrammar).await & 2 != 0,
+            "ALTER TABLE orders ADD COLUMN x INT",
+        ),
+        (
+            bits(SqlInfo::SqlSupportedPositionedCommands).await & 1 != 0,
+            "DELETE FROM orders WHERE CURRENT OF c",
+        ),
+        (
+            flag(SqlInfo::SqlStoredProceduresSupported).await,
+            "CALL something()",
+        ),
+        (
+            flag(SqlInfo::SqlCatalogAtStart).await,
+            "SELECT * FROM warpflight.public.orders",
+        ),
     ] {
         assert_eq!(runs(sql).await, claim, "{sql}");
     }
@@ -242,20 +380,60 @@ async fn claims_hold() {
 #[tokio::test]
 async fn nulls_and_names() {
     let frame = |sql: &'static str| async move {
-        let batches = SessionContext::new().sql(sql).await.unwrap().collect().await.unwrap();
+        let batches = SessionContext::new()
+            .sql(sql)
+            .await
+            .unwrap()
+            .collect()
+            .await
+            .unwrap();
         arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
     };
     assert!(frame("SELECT NULL || 'a'").await.column(0).is_null(0));
-    let ordering = value_of(SqlInfo::SqlNullOrdering).await.1.as_primitive::<Int64Type>().value(0);
+    let ordering = value_of(SqlInfo::SqlNullOrdering)
+        .await
+        .1
+        .as_primitive::<Int64Type>()
+        .value(0);
     assert_eq!(ordering, 0, "nulls are sorted as the highest");
-    assert!(frame("SELECT * FROM (VALUES (NULL), (1)) t(x) ORDER BY x").await.column(0).is_null(1));
-    assert!(frame("SELECT * FROM (VALUES (1), (NULL)) t(x) ORDER BY x DESC").await.column(0).is_null(0));
-    assert_eq!(frame("SELECT 1 AS Ab, 2 AS \"Ab\"").await.schema().field(0).name(), "ab");
-    let case = value_of(SqlInfo::SqlIdentifierCase).await.1.as_primitive::<Int64Type>().value(0);
+    assert!(
+        frame("SELECT * FROM (VALUES (NULL), (1)) t(x) ORDER BY x")
+            .await
+            .column(0)
+            .is_null(1)
+    );
+    assert!(
+        frame("SELECT * FROM (VALUES (1), (NULL)) t(x) ORDER BY x DESC")
+            .await
+            .column(0)
+            .is_null(0)
+    );
+    assert_eq!(
+        frame("SELECT 1 AS Ab, 2 AS \"Ab\"")
+            .await
+            .schema()
+            .field(0)
+            .name(),
+        "ab"
+    );
+    let case = value_of(SqlInfo::SqlIdentifierCase)
+        .await
+        .1
+        .as_primitive::<Int64Type>()
+        .value(0);
     assert_eq!(case, 3);
-    for extra in value_of(SqlInfo::SqlExtraNameCharacters).await.1.as_string::<i32>().value(0).chars() {
+    for extra in value_of(SqlInfo::SqlExtraNameCharacters)
+        .await
+        .1
+        .as_string::<i32>()
+        .value(0)
+        .chars()
+    {
         let sql = format!("SELECT 1 AS a{extra}b");
-        let frame = SessionContext::new().sql(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let frame = SessionContext::new()
+            .sql(&sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(frame.schema().field(0).name(), &format!("a{extra}b"));
     }
 }

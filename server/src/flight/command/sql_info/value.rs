@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder,
-    UnionArray,
+    ArrayRef, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
+    StringBuilder, UnionArray,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, UnionFields};
 use arrow::error::ArrowError;
@@ -69,7 +69,11 @@ pub fn members() -> UnionFields {
         Field::new("bigint_value", DataType::Int64, true),
         Field::new("int32_bitmask", DataType::Int32, true),
         Field::new("string_list", DataType::List(text_item()), true),
-        Field::new("int32_to_int32_list_map", DataType::Map(Arc::new(entries), false), true),
+        Field::new(
+            "int32_to_int32_list_map",
+            DataType::Map(Arc::new(entries), false),
+            true,
+        ),
     ])
 }
 
@@ -85,7 +89,11 @@ struct Children {
 
 impl Children {
     fn new() -> Self {
-        let names = MapFieldNames { entry: "entries".into(), key: "key".into(), value: "value".into() };
+        let names = MapFieldNames {
+            entry: "entries".into(),
+            key: "key".into(),
+            value: "value".into(),
+        };
         let lists = ListBuilder::new(Int32Builder::new()).with_field(number_item());
         Self {
             text: StringBuilder::new(),
@@ -155,5 +163,10 @@ pub fn union<'a>(values: impl Iterator<Item = &'a Value>) -> Result<UnionArray, 
         offsets.push(*next);
         *next += 1;
     }
-    UnionArray::try_new(members(), type_ids.into(), Some(offsets.into()), children.finish())
+    UnionArray::try_new(
+        members(),
+        type_ids.into(),
+        Some(offsets.into()),
+        children.finish(),
+    )
 }

@@ -44,12 +44,18 @@ fn keys(schema: &VisibleSchema, table: &str, kind: TableType, field: &Field) -> 
         ("PRECISION", sql.size.map(|size| size.to_string())),
         ("SCALE", sql.scale.map(|scale| scale.to_string())),
         ("IS_AUTO_INCREMENT", Some(flag(false))),
-        ("IS_CASE_SENSITIVE", Some(flag(sql_type::is_text(field.data_type())))),
+        (
+            "IS_CASE_SENSITIVE",
+            Some(flag(sql_type::is_text(field.data_type()))),
+        ),
         ("IS_READ_ONLY", Some(flag(!writable))),
         ("IS_SEARCHABLE", Some(flag(true))),
         ("REMARKS", field.metadata().get(COMMENT).cloned()),
     ];
-    known.into_iter().filter_map(|(key, value)| Some((format!("ARROW:FLIGHT:SQL:{key}"), value?))).collect()
+    known
+        .into_iter()
+        .filter_map(|(key, value)| Some((format!("ARROW:FLIGHT:SQL:{key}"), value?)))
+        .collect()
 }
 
 fn flag(value: bool) -> String {

@@ -7,7 +7,10 @@ use super::*;
 use crate::flight::command::listing::tests::{context, text};
 
 fn command() -> CommandGetTables {
-    CommandGetTables { catalog: Some("warpflight".into()), ..Default::default() }
+    CommandGetTables {
+        catalog: Some("warpflight".into()),
+        ..Default::default()
+    }
 }
 
 /// The tables of a result as `schema.table type`.
@@ -15,11 +18,17 @@ async fn rows(command: &CommandGetTables) -> Vec<String> {
     let batch = data(&context().await, command).await.unwrap();
     assert_eq!(batch.schema(), schema(command));
     let names = text(&batch, 1).into_iter().zip(text(&batch, 2));
-    names.zip(text(&batch, 3)).map(|((schema, name), kind)| format!("{schema}.{name} {kind}")).collect()
+    names
+        .zip(text(&batch, 3))
+        .map(|((schema, name), kind)| format!("{schema}.{name} {kind}"))
+        .collect()
 }
 
 fn in_public() -> CommandGetTables {
-    CommandGetTables { db_schema_filter_pattern: Some("public".into()), ..command() }
+    CommandGetTables {
+        db_schema_filter_pattern: Some("public".into()),
+        ..command()
+    }
 }
 
 /// Row by row, the columns of the tables.
@@ -27,7 +36,10 @@ async fn table_schemas(command: &CommandGetTables) -> Vec<(String, Schema)> {
     let batch = data(&context().await, command).await.unwrap();
     let names = text(&batch, 2);
     let schemas = batch.column(4).as_binary::<i32>().iter();
-    names.into_iter().zip(schemas.map(|bytes| try_schema_from_ipc_buffer(bytes.unwrap()).unwrap())).collect()
+    names
+        .into_iter()
+        .zip(schemas.map(|bytes| try_schema_from_ipc_buffer(bytes.unwrap()).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -40,7 +52,13 @@ fn columns_are_those_of_the_specification() {
     ];
     assert_eq!(*schema(&command()), Schema::new(expected.clone()));
     expected.push(Field::new("table_schema", DataType::Binary, false));
-    assert_eq!(*schema(&CommandGetTables { include_schema: true, ..command() }), Schema::new(expected));
+    assert_eq!(
+        *schema(&CommandGetTables {
+            include_schema: true,
+            ..command()
+        }),
+        Schema::new(expected)
+    );
 }
 
 #[tokio::test]
@@ -58,24 +76,60 @@ async fn everything_in_order() {
             "public.orderxitems TABLE"
         ]
     );
-    assert!(all.contains(&"information_schema.columns SYSTEM TABLE".to_owned()), "{all:?}");
-    let batch = data(&context().await, &CommandGetTables::default()).await.unwrap();
-    let keys: Vec<_> = (0..batch.num_rows()).map(|row| (0..4).map(|column| text(&batch, column)[row].clone()).collect::<Vec<_>>()).collect();
+    assert!(
+        all.contains(&"information_schema.columns SYSTEM TABLE".to_owned()),
+        "{all:?}"
+    );
+    let batch = data(&context().await, &CommandGetTables::default())
+        .await
+        .unwrap();
+    let keys: Vec<_> = (0..batch.num_rows())
+        .map(|row| {
+            (0..4)
+                .map(|column| text(&batch, column)[row].clone())
+                .collect::<Vec<_>>()
+        })
+        .collect();
     assert!(keys.is_sorted(), "{keys:?}");
 }
 
 #[tokio::test]
 async fn patterns_and_catalogs() {
     let find = async |pattern: &str| {
-        rows(&CommandGetTables { table_name_filter_pattern: Some(pattern.into()), ..in_public() }).await
+        rows(&CommandGetTables {
+            table_name_filter_pattern: Some(pattern.into()),
+            ..in_public()
+        })
+        .await
     };
-    assert_eq!(find("order_items").await, ["public.order_items TABLE", "public.orderxitems TABLE"]);
+    assert_eq!(
+        find("order_items").await,
+        ["public.order_items TABLE", "public.orderxitems TABLE"]
+    );
     assert_eq!(find("order\\_items").await, ["public.order_items TABLE"]);
     assert_eq!(find("O%").await, ["public.Orders TABLE"]);
     assert_eq!(find("").await, Vec::<String>::new());
-    assert_eq!(rows(&CommandGetTables { catalog: Some(String::new()), ..command() }).await, Vec::<String>::new());
-    assert_eq!(rows(&CommandGetTables { catalog: Some("nowhere".into()), ..command() }).await, Vec::<String>::new());
-    let schema = CommandGetTables { db_schema_filter_pattern: Some("o_d".into()), catalog: None, ..command() };
+    assert_eq!(
+        rows(&CommandGetTables {
+            catalog: Some(String::new()),
+            ..command()
+        })
+        .await,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        rows(&CommandGetTables {
+            catalog: Some("nowhere".into()),
+            ..command()
+        })
+        .await,
+        Vec::<String>::new()
+    );
+    let schema = CommandGetTables {
+        db_schema_filter_pattern: Some("o_d".into()),
+        catalog: None,
+        ..command()
+    };
     assert_eq!(rows(&schema).await, ["old.old_orders TABLE"]);
 }
 
@@ -83,11 +137,20 @@ async fn patterns_and_catalogs() {
 async fn types() {
     let of = async |types: &[&str]| {
         let table_types = types.iter().map(|name| (*name).to_owned()).collect();
-        let rows = rows(&CommandGetTables { table_types, ..command() }).await;
-        rows.iter().map(|row| row.split_once(' ').unwrap().1.to_owned()).collect::<BTreeSet<_>>()
+        let rows = rows(&CommandGetTables {
+            table_types,
+            ..command()
+        })
+        .await;
+        rows.iter()
+            .map(|row| row.split_once(' ').unwrap().1.to_owned())
+            .collect::<BTreeSet<_>>()
     };
     assert_eq!(of(&["VIEW"]).await, BTreeSet::from(["VIEW".to_owned()]));
-    assert_eq!(of(&["VIEW", "SYSTEM TABLE"]).await, BTreeSet::from(["VIEW".to_owned(), "SYSTEM TABLE".to_owned()]));
+    assert_eq!(
+        of(&["VIEW", "SYSTEM TABLE"]).await,
+        BTreeSet::from(["VIEW".to_owned(), "SYSTEM TABLE".to_owned()])
+    );
     assert_eq!(of(&["view"]).await, BTreeSet::new());
     assert_eq!(of(&["LOCAL TEMPORARY"]).await, BTreeSet::new());
 }
@@ -116,7 +179,13 @@ async fn columns_carry_what_sql_says_of_them() {
         ("IS_READ_ONLY", "1"),
         ("IS_SEARCHABLE", "1"),
     ] {
-        assert_eq!(metadata.get(&format!("ARROW:FLIGHT:SQL:{key}")).map(String::as_str), Some(value), "{key}");
+        assert_eq!(
+            metadata
+                .get(&format!("ARROW:FLIGHT:SQL:{key}"))
+                .map(String::as_str),
+            Some(value),
+            "{key}"
+        );
     }
     assert_eq!(metadata.len(), 11);
     let note = orders.field_with_name("note").unwrap().metadata();
@@ -130,7 +199,9 @@ async fn columns_keep_their_own_metadata() {
     let noted = Field::new("x", DataType::Int32, true)
         .with_metadata([("comment".to_owned(), "how many".to_owned())].into());
     let whole = Schema::new_with_metadata(vec![noted], [("written by".to_owned(), "us".to_owned())].into());
-    let visible = listing::schemas(&context().await, Some("archive"), Some("old")).unwrap().remove(0);
+    let visible = listing::schemas(&context().await, Some("archive"), Some("old"))
+        .unwrap()
+        .remove(0);
     let described = columns::described(&visible, "t", TableType::Temporary, &whole);
     let metadata = described.field(0).metadata();
     assert_eq!(metadata["comment"], "how many");
@@ -141,17 +212,38 @@ async fn columns_keep_their_own_metadata() {
 
 #[tokio::test]
 async fn a_table_that_cannot_be_opened_is_listed() {
-    let damaged = CommandGetTables { db_schema_filter_pattern: Some("damaged".into()), ..command() };
+    let damaged = CommandGetTables {
+        db_schema_filter_pattern: Some("damaged".into()),
+        ..command()
+    };
     assert_eq!(rows(&damaged).await, ["damaged.torn TABLE"]);
-    let with_columns = CommandGetTables { include_schema: true, ..damaged };
-    assert_eq!(table_schemas(&with_columns).await, [("torn".to_owned(), Schema::empty())]);
+    let with_columns = CommandGetTables {
+        include_schema: true,
+        ..damaged
+    };
+    assert_eq!(
+        table_schemas(&with_columns).await,
+        [("torn".to_owned(), Schema::empty())]
+    );
 }
 
 #[tokio::test]
 async fn every_schema_can_be_read_back() {
-    let all = table_schemas(&CommandGetTables { include_schema: true, ..Default::default() }).await;
+    let all = table_schemas(&CommandGetTables {
+        include_schema: true,
+        ..Default::default()
+    })
+    .await;
     for (name, schema) in &all {
         assert_eq!(schema.fields().is_empty(), name == "torn", "{name}");
     }
     assert!(all.len() > 15, "{}", all.len());
+}
+
+/// The service runs it on any thread.
+#[tokio::test]
+async fn the_listing_moves_between_threads() {
+    let context = context().await;
+    let listing = tokio::spawn(async move { data(&context, &in_public()).await });
+    assert_eq!(listing.await.unwrap().unwrap().num_rows(), 5);
 }

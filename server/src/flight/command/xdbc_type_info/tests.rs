@@ -4,6 +4,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int32Type;
 
 use arrow_flight::sql::XdbcDataType;
+use datafusion::prelude::SessionConfig;
 
 use super::*;
 use crate::flight::command::listing::tests::text;
@@ -67,7 +68,10 @@ async fn ordered_by_code_and_name() {
 #[tokio::test]
 async fn filtered_by_code() {
     assert_eq!(text(&rows(Some(4)).await, 0), ["INTEGER", "INTEGER UNSIGNED"]);
-    assert_eq!(text(&rows(Some(93)).await, 0), ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE"]);
+    assert_eq!(
+        text(&rows(Some(93)).await, 0),
+        ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE"]
+    );
     // GUID, which no column here has.
     assert_eq!(rows(Some(-11)).await.num_rows(), 0);
 }
@@ -86,21 +90,37 @@ async fn dates_and_times_have_their_verbose_code() {
     for (code, subcode) in [(91, 1), (92, 2), (93, 3)] {
         let batch = rows(Some(code)).await;
         assert_eq!(batch["sql_data_type"].as_primitive::<Int32Type>().value(0), 9);
-        assert_eq!(batch["datetime_subcode"].as_primitive::<Int32Type>().value(0), subcode);
+        assert_eq!(
+            batch["datetime_subcode"].as_primitive::<Int32Type>().value(0),
+            subcode
+        );
     }
     let decimal = rows(Some(3)).await;
     assert_eq!(decimal["sql_data_type"].as_primitive::<Int32Type>().value(0), 3);
     assert!(decimal["datetime_subcode"].is_null(0));
-    assert_eq!(decimal["create_params"].as_list::<i32>().value(0).as_string::<i32>().value(1), "scale");
+    assert_eq!(
+        decimal["create_params"]
+            .as_list::<i32>()
+            .value(0)
+            .as_string::<i32>()
+            .value(1),
+        "scale"
+    );
     assert!(rows(Some(4)).await["create_params"].is_null(0));
 }
 
 /// The type and what DataFusion makes of it: its name in CREATE TABLE and its literals.
 #[tokio::test]
 async fn names_and_literals_are_taken_by_sql() {
-    let context = SessionContext::new();
+    // Without a zone of the session, DataFusion reads TIMESTAMP WITH TIME ZONE as one without.
+    let mut config = SessionConfig::new();
+    config.options_mut().execution.time_zone = Some("+00:00".into());
+    let context = SessionContext::new_with_config(config);
     let column = async |sql: String| {
-        let frame = context.sql(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let frame = context
+            .sql(&sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
         frame.schema().field(0).data_type().clone()
     };
     for known in TYPES {

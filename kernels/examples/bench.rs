@@ -1,0 +1,314 @@
+//! Rates of the library kernels on a device of this machine: `bench [cuda|sim] [MiB of output]`. Times are the
+//! device's own, the median of seven runs after a first one; rates count the bytes of the output.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use warpflight_kernels::compress::{Blob, Codec, Decompressor};
+use warpflight_kernels::parquet::{Conversion, Encoding, Page, PageDecoder, SLACK_BYTES};
+use warpflight_kernels::select::{Gather, Selector};
+use warpflight_kernels::selftest::Random;
+use warpflight_kernels::strings::{OffsetWidth, StringWriter};
+use warpflight_kernels::{
+    Buffer, Device, DeviceError, DeviceOptions, ErrorWord, Reservation, Stream, cuda, values_from_bytes,
+};
+
+/// Rows of a page, as arrow-rs writes by default.
+const PAGE_ROWS: usize = 20_000;
+const RUNS: usize = 7;
+
+struct Bench {
+    device: Device,
+    stream: Stream,
+    reservation: Reservation,
+    random: Random,
+}
+
+type Outcome = Result<(), DeviceError>;
+
+impl Bench {
+    /// Runs `work` and prints its rate.
+    #[allow(clippy::print_stdout)]
+    fn time(&self, name: &str, output_bytes: usize, work: impl Fn(&ErrorWord) -> Outcome) -> Outcome {
+        let error = ErrorWord::new(&self.stream, &self.reservation)?;
+        let mut times = Vec::new();
+        for _ in 0..=RUNS {
+            let start = self.stream.record()?;
+            work(&error)?;
+            let end = self.stream.record()?;
+            end.wait_sync()?;
+            times.push(end.since(&start)?.as_secs_f64());
+        }
+        error.check_sync(&self.stream, name)?;
+        let mut times = times.split_off(1);
+        times.sort_by(f64::total_cmp);
+        let median = times[RUNS / 2];
+        let rate = output_bytes as f64 / median / 1e9;
+        println!(
+            "{name:<34} {:>9.1} MB out {:>9.3} ms {rate:>8.1} GB/s",
+            output_bytes as f64 / 1e6,
+            median * 1e3
+        );
+        Ok(())
+    }
+
+    fn upload(&self, bytes: &[u8]) -> Result<Buffer, DeviceError> {
+        self.stream.upload_values(&self.reservation, bytes)
+    }
+
+    /// Decodes a column of `rows` in pages that all have the same `body`.
+    #[allow(clippy::too_many_arguments)]
+    fn decode(
+        &self,
+        name: &str,
+        body: &[u8],
+        rows: usize,
+        encoding: Encoding,
+        conversion: Conversion,
+        widths: [u32; 2],
+        dictionary: Option<(&Buffer, u32)>,
+    ) -> Result<Buffer, DeviceError> {
+        let decoder = PageDecoder::new(&self.device)?;
+        let pages = rows / PAGE_ROWS;
+        // Every page has its own copy: the cache must not help more than it would.
+        let mut bytes = body.repeat(pages);
+        bytes.extend([0; SLACK_BYTES]);
+        let bytes = self.upload(&bytes)?;
+        let output = self
+            .stream
+            .allocate(&self.reservation, rows * widths[1] as usize)?;
+        let pages: Vec<Page> = (0..pages)
+            .map(|at| Page {
+                section: bytes.address() + (at * body.len()) as u64,
+                output: output.address(),
+                validity: 0,
+                dictionary: dictionary.map_or(0, |(buffer, _)| buffer.address()),
+                scratch: 0,
+                first_row: (at * PAGE_ROWS) as u64,
+                section_bytes: body.len() as u32,
+                rows: PAGE_ROWS as u32,
+                level_bytes: 0,
+                max_level: 0,
+                dictionary_count: dictionary.map_or(0, |(_, count)| count),
+                first_tile: 0,
+                encoding: encoding as u32,
+                conversion: conversion as u32,
+                source_bytes: widths[0],
+                output_bytes: widths[1],
+                item: at as u32,
+                code_base: 0,
+                filled: [0; 4],
+            })
+            .collect();
+        let mut uses = vec![&bytes, &output];
+        uses.extend(dictionary.map(|(buffer, _)| buffer));
+        self.time(name, rows * widths[1] as usize, |error| {
+            decoder.decode(&self.stream, &self.reservation, &pages, &uses, error)
+        })?;
+        // The references of strings lead into the pages, which must live as long.
+        self.stream.retain(bytes)?;
+        Ok(output)
+    }
+
+    fn fixed(&mut self, rows: usize) -> Outcome {
+        use Conversion::{Code, Same, Signed};
+        let body = self.random.bytes(PAGE_ROWS * 8);
+        self.decode("plain int64", &body, rows, Encoding::Plain, Signed, [8, 8], None)?;
+        self.decode(
+            "plain int32",
+            &body[..PAGE_ROWS * 4],
+            rows,
+            Encoding::Plain,
+            Signed,
+            [4, 4],
+            None,
+        )?;
+        self.decode(
+            "plain int64 to decimal128",
+            &body,
+            rows / 2,
+            Encoding::Plain,
+            Signed,
+            [8, 16],
+            None,
+        )?;
+        self.decode(
+            "split double",
+            &body,
+            rows,
+            Encoding::ByteStreamSplit,
+            Same,
+            [8, 8],
+            None,
+        )?;
+        for width in [4u8, 12, 17] {
+            let entries = 1u32 << width;
+            let dictionary = self.random.bytes(entries as usize * 8);
+            let dictionary = self.upload(&dictionary)?;
+            let mut body = vec![width];
+            // Runs of 504 values, as the usual writers pack them.
+            for start in (0..PAGE_ROWS).step_by(504) {
+                let groups = (PAGE_ROWS - start).min(504).div_ceil(8);
+                body.extend([(groups << 1 | 1) as u8]);
+                body.extend(self.random.bytes(groups * usize::from(width)));
+            }
+            let name = format!("dictionary of {width} bits, int64");
+            let dictionary = Some((&dictionary, entries));
+            self.decode(&name, &body, rows, Encoding::Dictionary, Same, [8, 8], dictionary)?;
+            let name = format!("dictionary of {width} bits, codes");
+            self.decode(&name, &body, rows, Encoding::Dictionary, Code, [4, 4], dictionary)?;
+        }
+        Ok(())
+    }
+
+    fn strings(&mut self, rows: usize) -> Outcome {
+        let mut body = Vec::new();
+        for _ in 0..PAGE_ROWS {
+            let length = 10 + self.random.below(34) as usize;
+            body.extend((length as u32).to_le_bytes());
+            body.extend(self.random.bytes(length));
+        }
+        let refs = self.decode(
+            "plain strings, references",
+            &body,
+            rows,
+            Encoding::Plain,
+            Conversion::String,
+            [0, 16],
+            None,
+        )?;
+        let writer = StringWriter::new(&self.device)?;
+        let measured = writer.measure(&self.stream, &self.reservation, refs.view())?;
+        let total = measured.total_sync(&self.stream)? as usize;
+        let offsets = self.stream.allocate(&self.reservation, (rows + 1) * 4)?;
+        let bytes = self.stream.allocate(&self.reservation, total)?;
+        self.time("strings, offsets and bytes", total + rows * 4, |error| {
+            let measured = writer.measure(&self.stream, &self.reservation, refs.view())?;
+            let (offsets, bytes) = (offsets.view(), bytes.view());
+            let width = OffsetWidth::Bits32;
+            writer.write(
+                &self.stream,
+                refs.view(),
+                &measured,
+                width,
+                offsets,
+                bytes,
+                &[],
+                error,
+            )
+        })
+    }
+
+    fn snappy(&mut self, output_bytes: usize) -> Outcome {
+        // Words out of a small list: about what comments and codes compress to.
+        let words: Vec<Vec<u8>> = (0..200).map(|_| self.random.bytes(7)).collect();
+        let mut plain = Vec::new();
+        while plain.len() < 1 << 20 {
+            plain.extend(&words[self.random.below(200) as usize]);
+        }
+        let decompressor = Decompressor::new(&self.device)?;
+        for (codec, packed) in [
+            (
+                Codec::Snappy,
+                snap::raw::Encoder::new().compress_vec(&plain).unwrap_or_default(),
+            ),
+            (Codec::Lz4Raw, lz4_flex::block::compress(&plain)),
+        ] {
+            let count = (output_bytes / plain.len()).max(1);
+            let mut bytes = packed.repeat(count);
+            bytes.extend([0; SLACK_BYTES]);
+            let source = self.upload(&bytes)?;
+            let target = self.stream.allocate(&self.reservation, plain.len() * count)?;
+            let blobs: Vec<Blob> = (0..count)
+                .map(|at| Blob {
+                    source: source.address() + (at * packed.len()) as u64,
+                    target: target.address() + (at * plain.len()) as u64,
+                    source_bytes: packed.len() as u32,
+                    target_bytes: plain.len() as u32,
+                    codec: codec as u32,
+                    item: at as u32,
+                })
+                .collect();
+            let ratio = plain.len() as f64 / packed.len() as f64;
+            self.time(
+                &format!("{codec:?}, {count} pages of 1 MiB, {ratio:.1}:1"),
+                plain.len() * count,
+                |error| {
+                    let uses = [&source, &target];
+                    decompressor.decompress(&self.stream, &self.reservation, &blobs, &uses, error)
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, rows: usize) -> Outcome {
+        let selector = Selector::new(&self.device)?;
+        let mask: Vec<u32> = values_from_bytes(&self.random.bytes(rows.div_ceil(32) * 4));
+        let mask = self.stream.upload_values(&self.reservation, &mask)?;
+        let count = || selector.count(&self.stream, &self.reservation, mask.view(), None, rows);
+        let kept = count()?.total_sync(&self.stream)? as usize;
+        let numbers = self.stream.allocate(&self.reservation, kept * 4)?;
+        self.time("row numbers of half the rows", kept * 4, |_| {
+            selector.write(&self.stream, mask.view(), None, rows, &count()?, numbers.view())
+        })?;
+        let source = self.stream.allocate_zeroed(&self.reservation, rows * 8)?;
+        let target = self.stream.allocate(&self.reservation, kept * 8)?;
+        let column = Gather {
+            source: source.address(),
+            target: target.address(),
+            source_validity: 0,
+            target_validity: 0,
+            width: 8,
+            reserved: 0,
+        };
+        self.time("gather of half the rows, int64", kept * 8, |error| {
+            let uses = [&source, &target];
+            let (stream, reservation, view) = (&self.stream, &self.reservation, numbers.view());
+            selector.gather(stream, reservation, &[column], view, kept, rows, &uses, error)
+        })
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let sim = arguments.first().is_some_and(|kind| kind == "sim");
+    let mebibytes: usize = arguments.get(1).and_then(|size| size.parse().ok()).unwrap_or(512);
+    if let Some(folder) = std::env::var_os("NVRTC_FOLDER").map(PathBuf::from)
+        && let Err(error) = cuda::use_nvrtc_folder(&folder)
+    {
+        println!("{error}");
+        return ExitCode::from(2);
+    }
+    let options = if sim {
+        DeviceOptions::sim()
+    } else {
+        DeviceOptions::cuda()
+    };
+    match Device::open(&options).and_then(|device| run(device, mebibytes << 20)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn run(device: Device, output_bytes: usize) -> Outcome {
+    println!("{}: {}", device.info().label(), device.info().name);
+    let rows = (output_bytes / 8 / PAGE_ROWS).max(2) * PAGE_ROWS;
+    let stream = device.stream()?;
+    let reservation = device.reserve(device.memory_available_bytes() / 10 * 9)?;
+    let mut bench = Bench {
+        device,
+        stream,
+        reservation,
+        random: Random::new(1),
+    };
+    bench.fixed(rows)?;
+    bench.strings(rows / 2 / PAGE_ROWS * PAGE_ROWS)?;
+    bench.snappy(output_bytes)?;
+    bench.select(rows)
+}

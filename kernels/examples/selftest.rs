@@ -1,0 +1,56 @@
+//! The kernels' checks on a device of this machine: `selftest [cuda|cuda-fenced|sim] [seeds] [prefix]`, fenced
+//! for compute-sanitizer. Ends with 1 if a check
+//! failed, with 2 if the device cannot be used.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use warpflight_kernels::{Device, DeviceOptions, cuda, selftest};
+
+#[allow(clippy::print_stdout)]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let kind = arguments.first().map_or("cuda", String::as_str);
+    let seeds: u64 = arguments.get(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    let prefix = arguments.get(2).map_or("", String::as_str);
+    if let Some(folder) = std::env::var_os("NVRTC_FOLDER").map(PathBuf::from)
+        && let Err(error) = cuda::use_nvrtc_folder(&folder)
+    {
+        println!("{error}");
+        return ExitCode::from(2);
+    }
+    print!("{}", cuda::probe());
+    let mut options = if kind == "sim" {
+        DeviceOptions::sim()
+    } else {
+        DeviceOptions::cuda()
+    };
+    options.fence_buffers |= kind == "cuda-fenced";
+    let device = match Device::open(&options) {
+        Ok(device) => device,
+        Err(error) => {
+            println!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("{}: {}", device.info().label(), device.info().name);
+    let checks: Vec<_> = selftest::checks()
+        .into_iter()
+        .filter(|check| check.name.starts_with(prefix))
+        .collect();
+    let mut failed = 0;
+    for seed in 0..seeds {
+        failed += selftest::run(&device, &checks, seed, |outcome| {
+            let verdict = outcome
+                .result
+                .as_ref()
+                .map_or_else(|failure| failure.0.as_str(), |()| "ok");
+            println!(
+                "{:<32} seed {seed} {:>9.3?}  {verdict}",
+                outcome.name, outcome.wall
+            );
+        });
+    }
+    println!("{failed} of {} checks failed", checks.len() * seeds as usize);
+    ExitCode::from(u8::from(failed > 0))
+}

@@ -1,0 +1,91 @@
+//! Compressed pages to plain ones. Comes in: where each compressed piece lies and where it goes. Goes out: its bytes,
+//! or a flag in the error word. Snappy and raw LZ4 are ours; it knows nothing of what the pages hold.
+
+use crate::buffer::Buffer;
+use crate::device::Device;
+use crate::error::Result;
+use crate::error_word::ErrorWord;
+use crate::launch::{Args, Grid};
+use crate::module::{Kernel, KernelSource};
+use crate::plain::Plain;
+use crate::reservation::Reservation;
+use crate::stream::Stream;
+
+/// How a piece is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Codec {
+    /// Not at all: the bytes are copied.
+    None = 0,
+    /// Snappy without framing.
+    Snappy = 1,
+    /// An LZ4 block without framing.
+    Lz4Raw = 2,
+}
+
+/// One compressed piece: a page, or the values of a version 2 page. `WfBlob` of `decompress.cu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Blob {
+    /// Address of the compressed bytes. After the last of a buffer, 8 more must be readable.
+    pub source: u64,
+    /// Address of where the plain bytes go.
+    pub target: u64,
+    /// Compressed bytes.
+    pub source_bytes: u32,
+    /// Plain bytes: exactly as many must come out.
+    pub target_bytes: u32,
+    /// A [`Codec`].
+    pub codec: u32,
+    /// The number that the error word reports for this piece.
+    pub item: u32,
+}
+// SAFETY: numbers only; 32 bytes without padding.
+unsafe impl Plain for Blob {}
+
+pub(crate) fn source() -> KernelSource {
+    KernelSource::library("decompress", include_str!("decompress.cu"), &["decompress"])
+        .define("WF_CODEC_SNAPPY", format!("{}u", Codec::Snappy as u32))
+        .define("WF_CODEC_LZ4", format!("{}u", Codec::Lz4Raw as u32))
+}
+
+/// The compiled kernel on one device.
+#[derive(Debug, Clone)]
+pub struct Decompressor {
+    decompress: Kernel,
+}
+
+impl Decompressor {
+    /// Compiles it, or finds it compiled.
+    pub fn new(device: &Device) -> Result<Self> {
+        Ok(Self {
+            decompress: device.module(&source())?.kernel("decompress")?,
+        })
+    }
+
+    /// Device bytes that [`Self::decompress`] draws on its reservation for `count` pieces.
+    pub fn scratch_bytes(count: usize) -> usize {
+        crate::arena::rounded(count * size_of::<Blob>())
+    }
+
+    /// Queues the decompression of all pieces in one launch. `uses` are the buffers that they lie in and go to.
+    pub fn decompress(
+        &self,
+        stream: &Stream,
+        reservation: &Reservation,
+        blobs: &[Blob],
+        uses: &[&Buffer],
+        error: &ErrorWord,
+    ) -> Result<()> {
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let table = stream.upload_values(reservation, blobs)?;
+        let args = Args::new()
+            .buffer(&table)
+            .value(blobs.len() as u32)
+            .view(error.view());
+        let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
+        stream.launch(&self.decompress, Grid::covering(blobs.len(), 4, 128), &args)
+    }
+}

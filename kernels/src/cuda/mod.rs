@@ -1,0 +1,15 @@
+//! NVIDIA GPUs through the driver and its run-time compiler, both loaded when first used. Comes in: calls of the
+//! device layer. Goes out: work on a GPU, or words about what is missing. Nothing here panics without a driver.
+
+mod device;
+mod driver;
+mod launch;
+mod nvrtc;
+mod probe;
+
+pub(crate) use device::CudaDevice;
+pub use nvrtc::{NvrtcCompiler, use_nvrtc_folder};
+pub use probe::{DriverState, GpuFacts, NvrtcState, Probe, probe};
+
+/// The oldest driver that has every function that is called here, as the driver counts: 13.0.
+pub const DRIVER_VERSION_MIN: u32 = 13000;

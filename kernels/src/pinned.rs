@@ -1,0 +1,220 @@
+//! Host memory that the device copies from and to at full speed. Comes in: sizes. Goes out: slabs of a bounded pool
+//! that grows with use, because pinning costs over a second a GiB. A slab knows no file and no column.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::device::DeviceInner;
+use crate::error::{DeviceError, Result};
+
+/// Sizes of slabs. Requests take the smallest that fits.
+pub(crate) const SLAB_BYTES: [usize; 4] = [4 << 10, 64 << 10, 1 << 20, 16 << 20];
+
+#[derive(Debug)]
+pub(crate) struct PinnedPool {
+    limit_bytes: usize,
+    state: Mutex<PoolState>,
+    returned: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct PoolState {
+    pinned_bytes: usize,
+    idle: BTreeMap<usize, Vec<Memory>>,
+}
+
+/// Pinned memory that nobody uses.
+#[derive(Debug)]
+struct Memory(*mut u8);
+// SAFETY: the pointer is the only way to the memory and moves with its owner.
+unsafe impl Send for Memory {}
+
+impl PinnedPool {
+    pub(crate) fn new(limit_bytes: usize) -> Self {
+        Self {
+            limit_bytes,
+            state: Mutex::default(),
+            returned: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn pinned_bytes(&self) -> usize {
+        self.lock().pinned_bytes
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, PoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes every idle slab from the pool, with its size.
+    pub(crate) fn drain(&self) -> Vec<(*mut u8, usize)> {
+        let idle = std::mem::take(&mut self.lock().idle);
+        idle.into_iter()
+            .flat_map(|(bytes, all)| all.into_iter().map(move |m| (m.0, bytes)))
+            .collect()
+    }
+}
+
+/// A piece of pinned host memory, owned by one user at a time. It goes back to the pool when dropped.
+///
+/// Contents are whatever the last user left.
+pub struct PinnedSlab {
+    device: Arc<DeviceInner>,
+    memory: Memory,
+    bytes: usize,
+}
+
+// SAFETY: shared access is read-only; see `Memory` for the rest.
+unsafe impl Sync for PinnedSlab {}
+
+impl PinnedSlab {
+    /// A slab of at least `bytes`, or an error if the pool is at its limit.
+    pub(crate) fn take(device: &Arc<DeviceInner>, bytes: usize) -> Result<Self> {
+        let largest = SLAB_BYTES[SLAB_BYTES.len() - 1];
+        let Some(slab_bytes) = SLAB_BYTES.into_iter().find(|&size| size >= bytes) else {
+            return Err(out_of_memory(bytes, largest));
+        };
+        let pool = device.pinned();
+        {
+            let mut state = pool.lock();
+            if let Some(memory) = state.idle.get_mut(&slab_bytes).and_then(Vec::pop) {
+                return Ok(Self {
+                    device: Arc::clone(device),
+                    memory,
+                    bytes: slab_bytes,
+                });
+            }
+            let available = pool.limit_bytes - state.pinned_bytes;
+            if slab_bytes > available {
+                return Err(out_of_memory(slab_bytes, available));
+            }
+            state.pinned_bytes += slab_bytes;
+        }
+        // Pinning is slow: not under the lock.
+        match device.api.allocate_pinned(slab_bytes) {
+            Ok(memory) => Ok(Self {
+                device: Arc::clone(device),
+                memory: Memory(memory),
+                bytes: slab_bytes,
+            }),
+            Err(error) => {
+                pool.lock().pinned_bytes -= slab_bytes;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for a slab to come back, `timeout` at most.
+    pub(crate) fn take_sync(device: &Arc<DeviceInner>, bytes: usize, timeout: Duration) -> Result<Self> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match Self::take(device, bytes) {
+                Err(error @ DeviceError::OutOfMemory { .. }) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() || bytes > SLAB_BYTES[SLAB_BYTES.len() - 1] {
+                        return Err(error);
+                    }
+                    // A return between the failed take and this wait is missed for a moment only.
+                    let pause = left.min(Duration::from_millis(10));
+                    drop(
+                        device
+                            .pinned()
+                            .returned
+                            .wait_timeout(device.pinned().lock(), pause),
+                    );
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    /// Makes the first `len` bytes immutable and shareable.
+    pub fn freeze(self, len: usize) -> Result<PinnedBytes> {
+        if len > self.bytes {
+            return Err(DeviceError::Bounds {
+                what: "frozen part of a pinned slab".to_owned(),
+                have_bytes: self.bytes,
+                need_bytes: len,
+            });
+        }
+        Ok(PinnedBytes {
+            slab: Arc::new(self),
+            range: 0..len,
+        })
+    }
+}
+
+fn out_of_memory(wanted_bytes: usize, available_bytes: usize) -> DeviceError {
+    DeviceError::OutOfMemory {
+        memory: "pinned host",
+        wanted_bytes,
+        available_bytes,
+    }
+}
+
+impl std::fmt::Debug for PinnedSlab {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PinnedSlab({} bytes)", self.bytes)
+    }
+}
+
+impl Deref for PinnedSlab {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the memory is `bytes` long, initialised when it was pinned, and owned by this slab.
+        unsafe { std::slice::from_raw_parts(self.memory.0, self.bytes) }
+    }
+}
+
+impl DerefMut for PinnedSlab {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `deref`; `&mut self` makes it the only access.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.0, self.bytes) }
+    }
+}
+
+impl Drop for PinnedSlab {
+    fn drop(&mut self) {
+        let pool = self.device.pinned();
+        pool.lock()
+            .idle
+            .entry(self.bytes)
+            .or_default()
+            .push(Memory(self.memory.0));
+        pool.returned.notify_one();
+    }
+}
+
+/// Pinned bytes that no longer change. Clones share them.
+#[derive(Debug, Clone)]
+pub struct PinnedBytes {
+    slab: Arc<PinnedSlab>,
+    range: Range<usize>,
+}
+
+impl PinnedBytes {
+    /// A part of it, sharing the memory.
+    pub fn slice(&self, range: Range<usize>) -> Result<Self> {
+        if range.start > range.end || range.end > self.len() {
+            return Err(DeviceError::Bounds {
+                what: format!("pinned bytes {}..{}", range.start, range.end),
+                have_bytes: self.len(),
+                need_bytes: range.end.max(range.start),
+            });
+        }
+        let start = self.range.start;
+        Ok(Self {
+            slab: Arc::clone(&self.slab),
+            range: start + range.start..start + range.end,
+        })
+    }
+}
+
+impl Deref for PinnedBytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.slab[self.range.clone()]
+    }
+}

@@ -1,0 +1,85 @@
+// Integers that tell when they overflow, of 32, 64 and 128 bits, and powers of ten for decimals. The compilers bring
+// 128-bit addition, multiplication and division themselves.
+template <class T> struct WfUnsigned;
+template <> struct WfUnsigned<i32> { typedef u32 type; };
+template <> struct WfUnsigned<i64> { typedef u64 type; };
+template <> struct WfUnsigned<i128> { typedef u128 type; };
+
+// Each sets *overflow and never clears it; the result is then the wrapped one.
+template <class T> WF_DEVICE T wf_add(T a, T b, bool* overflow) {
+  typedef typename WfUnsigned<T>::type U;
+  T r = (T)((U)a + (U)b);
+  *overflow |= ((a ^ r) & (b ^ r)) < 0;
+  return r;
+}
+template <class T> WF_DEVICE T wf_sub(T a, T b, bool* overflow) {
+  typedef typename WfUnsigned<T>::type U;
+  T r = (T)((U)a - (U)b);
+  *overflow |= ((a ^ b) & (a ^ r)) < 0;
+  return r;
+}
+template <class T> WF_DEVICE T wf_neg(T a, bool* overflow) { return wf_sub((T)0, a, overflow); }
+
+WF_DEVICE i32 wf_mul(i32 a, i32 b, bool* overflow) {
+  i64 r = (i64)a * b;
+  *overflow |= r != (i32)r;
+  return (i32)r;
+}
+WF_DEVICE i64 wf_mul(i64 a, i64 b, bool* overflow) {
+  i64 low = (i64)((u64)a * (u64)b);
+  *overflow |= __mul64hi(a, b) != (low >> 63);
+  return low;
+}
+WF_DEVICE i128 wf_mul(i128 a, i128 b, bool* overflow) {
+  i128 r = (i128)((u128)a * (u128)b);
+  // Both within 64 bits: the product always fits, and this is the usual case.
+  if (a == (i64)a && b == (i64)b) return r;
+  u128 x = a < 0 ? (u128)0 - (u128)a : (u128)a, y = b < 0 ? (u128)0 - (u128)b : (u128)b;
+  u64 xh = (u64)(x >> 64), yh = (u64)(y >> 64);
+  if (xh != 0 && yh != 0) {
+    *overflow = true;
+    return r;
+  }
+  u128 cross = (u128)(xh | yh) * (xh != 0 ? (u64)y : (u64)x);
+  u128 low = (u128)(u64)x * (u64)y, sum = low + (cross << 64);
+  bool negative = (a < 0) != (b < 0);
+  u128 limit = ((u128)1 << 127) - (negative ? 0 : 1);
+  *overflow |= (u64)(cross >> 64) != 0 || sum < low || sum > limit;
+  return r;
+}
+
+// Truncating division. A zero divisor sets *by_zero and gives 0; the smallest number by -1 overflows.
+template <class T> WF_DEVICE T wf_div(T a, T b, bool* overflow, bool* by_zero) {
+  if (b == 0) {
+    *by_zero = true;
+    return 0;
+  }
+  if (b == (T)-1) return wf_neg(a, overflow);
+  return a / b;
+}
+// The remainder has the sign of `a`, as in SQL and C.
+template <class T> WF_DEVICE T wf_rem(T a, T b, bool* by_zero) {
+  if (b == 0) {
+    *by_zero = true;
+    return 0;
+  }
+  return b == (T)-1 ? (T)0 : a % b;
+}
+
+// 10 to the power of `exponent`, which is 0 to 38.
+WF_DEVICE i128 wf_pow10(i32 exponent) {
+  i128 result = 1;
+  for (i128 base = 10; exponent > 0; exponent >>= 1) {
+    if (exponent & 1) result *= base;
+    if (exponent > 1) base *= base;
+  }
+  return result;
+}
+
+// Division by a positive power of ten that rounds half away from zero, as casts between decimals do.
+WF_DEVICE i128 wf_div_round(i128 a, i128 power) {
+  i128 quotient = a / power, rest = a % power, half = power / 2;
+  if (rest >= half && rest > 0) return quotient + 1;
+  if (rest <= -half && rest < 0) return quotient - 1;
+  return quotient;
+}

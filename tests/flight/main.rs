@@ -1,0 +1,41 @@
+//! The server as its users meet it: real clients, wrong input, load, operation.
+
+mod bad_input;
+mod cancel;
+mod clients;
+mod command_line;
+mod configuration;
+mod files;
+mod limits;
+mod memory;
+mod nesting;
+mod operation;
+mod rights;
+mod sessions;
+mod shutdown;
+mod signing_in;
+mod tickets;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use warpflight_tests::data;
+use warpflight_tests::server::{Options, Server};
+
+/// TPC-H scale of the tables that tests ask for.
+const SCALE: &str = "0.01";
+
+/// A server with the TPC-H tables, shared by the tests that run at the moment: for those that leave no trace.
+fn shared_server() -> Arc<Server> {
+    static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(tpch_server().start());
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// A server with the TPC-H tables.
+fn tpch_server() -> Options {
+    Options::new().data(data::tpch(SCALE))
+}

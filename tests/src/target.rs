@@ -1,0 +1,95 @@
+//! The build: where its output is, and the server's binary in it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The workspace's target folder.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => workspace_dir().join("target"),
+    }
+}
+
+/// The workspace's root.
+pub fn workspace_dir() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests
+        .parent()
+        .expect("the tests crate lies in the workspace")
+        .to_owned()
+}
+
+/// The server's binary in the profile that this test was built in, built once a test process.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn server_binary() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build_server(&profile())).clone()
+}
+
+/// Builds the server in a profile and says where it is.
+///
+/// The whole workspace is selected, as `cargo test` selects it: the same features, so nothing is compiled twice.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn build_server(profile: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo_profile = if profile == "debug" { "dev" } else { profile };
+    let mut command = Command::new(cargo);
+    command
+        .args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bin",
+            "warpflight",
+            "--profile",
+            cargo_profile,
+        ])
+        .current_dir(workspace_dir());
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    target_dir().join(profile).join("warpflight")
+}
+
+/// The folder of this process's profile: `target/PROFILE/deps/test-hash`.
+fn profile() -> String {
+    let test = std::env::current_exe().expect("this process has a path");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .and_then(Path::file_name)
+        .expect("tests lie in target/PROFILE/deps");
+    folder.to_string_lossy().into_owned()
+}
+
+/// Makes `target/NAME` by `make` if it is not there; several test processes may ask at once.
+///
+/// `make` writes into the folder that it is given, which gets its name when it is complete.
+pub fn made_once(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let folder = target_dir().join(name);
+    fs::create_dir_all(target_dir()).expect("the target folder can be made");
+    let lock = File::create(target_dir().join(format!("{name}.lock"))).expect("the lock file can be made");
+    lock.lock().expect("the lock file can be locked");
+    if !folder.exists() {
+        let unfinished = target_dir().join(format!("{name}.unfinished"));
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished).expect("an unfinished folder can be removed");
+        }
+        fs::create_dir_all(&unfinished).expect("a folder in the target folder can be made");
+        make(&unfinished);
+        fs::rename(&unfinished, &folder).expect("the finished folder can be renamed");
+    }
+    folder
+}
