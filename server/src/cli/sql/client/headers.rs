@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(headers.request(()).metadata().get("cookie").unwrap(), "s=2");
         assert!(headers.take_replaced());
         headers.keep(&response(&[("set-cookie", "s=2")]));
-        assert!(!headers.take_replaced(), "the same cookie again is the same session");
+        assert!(
+            !headers.take_replaced(),
+            "the same cookie again is the same session"
+        );
     }
 
     #[test]
