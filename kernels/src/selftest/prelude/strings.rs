@@ -8,9 +8,12 @@ use crate::selftest::{Context, Failure, Random, expect_equal};
 /// Few letters, so that strings meet; some of two, three and four bytes, and the pattern's own signs.
 const LETTERS: [char; 10] = ['a', 'b', 'A', 'é', '猫', '🦀', '%', '_', '\\', 'a'];
 
-fn text(random: &mut Random, most: u64, letters: usize) -> String {
+/// Mostly signs, so that they stand side by side and next to wide characters.
+const SIGNS: [char; 6] = ['%', '_', '_', '🦀', 'é', 'a'];
+
+fn text(random: &mut Random, most: u64, letters: &[char]) -> String {
     (0..random.below(most))
-        .map(|_| LETTERS[random.below(letters as u64) as usize])
+        .map(|_| letters[random.below(letters.len() as u64) as usize])
         .collect()
 }
 
@@ -37,11 +40,19 @@ pub(super) fn string_functions(context: &mut Context) -> Result<(), Failure> {
     let random = &mut context.random;
     let mut pairs: Vec<(String, String)> = Vec::new();
     for at in 0..count {
-        let left = text(random, if at % 10 == 0 { 40 } else { 9 }, 6);
+        let left = text(random, [40, 9, 9, 4][at / 4 % 4], &LETTERS[..6]);
         let right = match at % 4 {
             0 => left.chars().take(random.below(9) as usize).collect(),
             1 => left.chars().skip(random.below(4) as usize).collect(),
-            _ => text(random, 6, LETTERS.len()),
+            2 => text(random, 6, &LETTERS),
+            // As many characters as there are, or one more or less.
+            _ if at % 8 == 3 => {
+                format!(
+                    "%{}",
+                    "_".repeat((left.chars().count() + random.below(3) as usize).saturating_sub(1))
+                )
+            }
+            _ => text(random, 6, &SIGNS),
         };
         pairs.push((left, right));
     }
