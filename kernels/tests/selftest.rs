@@ -83,3 +83,11 @@ fn select() {
 fn strings() {
     run("strings/", 4, true);
 }
+
+#[test]
+fn rates_are_measured() {
+    let rates = selftest::measure_rates_sync(&open(1, true)).expect("measured");
+    println!("{rates:?}");
+    assert!(rates.to_device > 0.0 && rates.to_host > 0.0 && rates.on_device > 0.0);
+    assert!(!rates.compile.is_zero());
+}
