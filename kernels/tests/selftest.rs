@@ -18,7 +18,9 @@ fn open(seed: u64, fence_buffers: bool) -> Device {
         memory_bytes,
         ..SimOptions::default()
     };
+    // Little enough to be used up.
     let options = DeviceOptions {
+        pinned_limit_bytes: 128 << 20,
         fence_buffers,
         cache_dir: Some(cache_dir),
         sim,
