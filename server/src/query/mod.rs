@@ -15,6 +15,7 @@ pub use threads::STACK_BYTES;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -60,6 +61,7 @@ pub struct Answer {
 pub struct Batches {
     receiver: Receiver,
     _task: AbortOnDrop<()>,
+    _timer: AbortOnDrop<()>,
     _stop: StopOnDrop,
 }
 
@@ -167,7 +169,9 @@ impl Engine {
             user = record.user
         );
         let task = self.threads.spawn(run.to_end(sender).instrument(span));
+        let timer = AbortOnDrop::here(expire(session.options().limits.query_timeout.limit(), &record));
         let batches = Batches {
+            _timer: timer,
             receiver,
             _task: task,
             _stop: StopOnDrop(Arc::clone(&record)),
@@ -219,6 +223,20 @@ impl Engine {
             record.stop(why);
         }
         running.is_some()
+    }
+}
+
+/// Ends a query whose time is up. It waits where connections are served: the threads that compute
+/// look at their clocks only when an operator lets them.
+fn expire(limit: Option<Duration>, record: &Arc<Record>) -> impl Future<Output = ()> + use<> {
+    let record = Arc::downgrade(record);
+    async move {
+        if let Some(limit) = limit {
+            tokio::time::sleep(limit).await;
+            if let Some(record) = record.upgrade() {
+                record.expire(limit);
+            }
+        }
     }
 }
 

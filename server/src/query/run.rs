@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -89,7 +88,6 @@ impl Run {
             outcome: None,
         };
         tracing::debug!(statement = %self.record.statement, kind = ?self.kind, "query begins");
-        let timeout = self.session.options().limits.query_timeout.limit();
         let outcome = tokio::select! {
             biased;
             () = record.cancel.cancelled() => Err(record.stopped()),
@@ -98,9 +96,6 @@ impl Run {
             }
             () = self.session.closed().cancelled() => Err(Error::cancelled(format!("query {}: its session ended", record.id))),
             () = sender.closed() => Err(Error::cancelled(format!("query {}: its client went away", record.id))),
-            () = expired(timeout) => Err(Error::timeout(format!(
-                "query {}: ran longer than query_timeout allows, {} ms", record.id, timeout.unwrap_or_default().as_millis()
-            ))),
             outcome = self.drive(&sender) => outcome,
         };
         // Recorded before its reader learns of the end, so that what is asked next sees it.
@@ -149,13 +144,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-}
-
-async fn expired(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => tokio::time::sleep(timeout).await,
-        None => std::future::pending().await,
     }
 }
 

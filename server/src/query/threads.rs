@@ -12,6 +12,13 @@ pub const STACK_BYTES: usize = 256 << 20;
 /// A task that ends when nobody waits for it any more.
 pub(super) struct AbortOnDrop<T>(JoinHandle<T>);
 
+impl<T: Send + 'static> AbortOnDrop<T> {
+    /// A task on the threads of whoever asks, which are not the engine's.
+    pub(super) fn here(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
+
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();

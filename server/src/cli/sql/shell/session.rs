@@ -130,7 +130,9 @@ impl<'a> Session<'a> {
         let outcome = self.runtime.block_on(ran);
         screen.flush()?;
         if self.client.take_new_session() {
-            note("the server began a new session for us: options and temporary tables of the old one are gone");
+            note(
+                "the server began a new session for us: options and temporary tables of the old one are gone",
+            );
         }
         let (done, times) = outcome?;
         self.say(&done, times);
