@@ -37,7 +37,7 @@ fn main() {
 async fn measure() {
     let data = made_once("bench-wide-v1", write_wide);
     let server = Options::new()
-        .binary(build_server("release"))
+        .binary(build_server("release", &[]))
         .data(data.join("wide.parquet"))
         .start();
     println!("{}", machine());

@@ -26,18 +26,18 @@ use warpflight_tests::server::Server;
 use crate::files::{Random, seed};
 use crate::{shared_server, tpch_server};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_sql_says_what_and_where() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
     let cases: &[(&str, &[&str])] = &[
-        ("selec 1", &["Line: 1", "Column: 1"]),
-        ("select 1 +", &["EOF"]),
-        ("select 1\nfrom nation\nwhere where", &["Line: 3"]),
-        ("select ' unclosed", &["Line: 1", "Column: 8"]),
-        ("select no_such_column from nation", &["no_such_column"]),
+        ("selec 1", &["selec", "line 1, column 1"]),
+        ("select 1 +", &["expected: an expression"]),
+        ("select 1\nfrom nation\nwhere where", &["line 3, column "]),
+        ("select ' unclosed", &["line 1, column 8"]),
+        ("select no_such_column from nation", &["no_such_column", "line 1, column 8"]),
         ("select n_nam from nation", &["n_nam", "n_name"]),
-        ("select * from no_such_table", &["no_such_table"]),
+        ("select *\nfrom no_such_table", &["no_such_table", "line 2, column 6"]),
         ("select no_such_function(1)", &["no_such_function"]),
         (
             "select n_name + interval '1 day' from nation",
@@ -46,7 +46,6 @@ async fn bad_sql_says_what_and_where() {
         ("select n_name, count(*) from nation", &["n_name", "GROUP BY"]),
         ("select cast('x' as int)", &["x", "Int32"]),
         ("select 1 / 0", &["zero"]),
-        ("select 9223372036854775807 + 1", &["verflow"]),
         ("", &["empty statement"]),
         ("  -- only a comment\n", &["empty statement"]),
         ("select 1; select 2", &["2 statements"]),
@@ -125,7 +124,7 @@ async fn send_raw(server: &Server, rpc: &str, bytes: Vec<u8>) -> Result<usize, S
     Ok(answers.try_collect::<Vec<Bytes>>().await?.len())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_protobuf_on_every_rpc() {
     let server = shared_server();
     let seed = seed();
@@ -150,7 +149,7 @@ async fn garbage_protobuf_on_every_rpc() {
 }
 
 /// Messages that are nearly right: real commands with bytes changed.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn damaged_commands() {
     let server = shared_server();
     let seed = seed();
@@ -196,7 +195,7 @@ async fn damaged_commands() {
 }
 
 /// Rows of parameters whose Arrow messages are malformed, in the header and in the body.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn malformed_arrow_in_parameters() {
     let server = shared_server();
     let seed = seed();
@@ -264,7 +263,7 @@ fn random_length(round: usize) -> usize {
     [0, 3, 16, 200, 4096][round % 5]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_no_rows() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
@@ -281,7 +280,7 @@ async fn a_client_that_sends_no_rows() {
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn oversized_headers_and_messages() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
@@ -307,7 +306,7 @@ async fn oversized_headers_and_messages() {
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_that_say_nothing() {
     let server = tpch_server().start();
     let mut silent: Vec<TcpStream> = (0..100)
@@ -331,7 +330,7 @@ async fn clients_that_say_nothing() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_that_speak_something_else() {
     let server = shared_server();
     let seed = seed();
@@ -363,7 +362,7 @@ async fn clients_that_speak_something_else() {
     assert!(!server.log().contains("panicked"), "seed {seed}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_reading_midway() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;

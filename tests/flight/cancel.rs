@@ -56,7 +56,7 @@ async fn cancelled(
         .expect_err("the stream ends with an error")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn by_cancel_flight_info() {
     let server = tpch_server().start();
     for sql in [ENDLESS_STREAM, ENDLESS_SUM] {
@@ -80,7 +80,7 @@ async fn by_cancel_flight_info() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn by_cancel_query() {
     let server = tpch_server().start();
     let status = cancelled(
@@ -101,7 +101,7 @@ async fn by_cancel_query() {
     assert_eq!(status.code(), Code::Cancelled, "{status}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_elses() {
     let server = tpch_server().start();
     let (mut mine, mut other) = (Client::connect(&server).await, Client::connect(&server).await);
@@ -119,7 +119,7 @@ async fn nobody_elses() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn by_dropping_the_stream() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
@@ -131,17 +131,21 @@ async fn by_dropping_the_stream() {
     assert_eq!(client.value("select 1").await.expect("the session goes on"), "1");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn by_closing_the_connection_while_it_computes() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
-    let reading = tokio::spawn(async move { client.stream(ENDLESS_SUM).await?.message().await });
+    let reading = tokio::spawn(async move {
+        let mut stream = client.stream(ENDLESS_SUM).await?;
+        while stream.message().await?.is_some() {}
+        Ok::<_, tonic::Status>(())
+    });
     runs(&server);
     reading.abort();
     stops_within_a_second(&server);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn by_killing_the_client() {
     let server = tpch_server().start();
     for sql in [ENDLESS_STREAM, ENDLESS_SUM] {
@@ -163,7 +167,7 @@ async fn by_killing_the_client() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn by_closing_the_session() {
     let server = tpch_server().start();
     let status = cancelled(&server, ENDLESS_STREAM, async |client: &mut Client, _| {

@@ -83,7 +83,7 @@ fn bad_values_are_refused() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flag_wins_over_the_environment_over_the_file() {
     let options =
         || Options::new().config("[engine]\nbatch_rows = 100\ncpu_partitions = 3\n[limits]\nhandles_max = 7");
@@ -106,21 +106,21 @@ async fn a_flag_wins_over_the_environment_over_the_file() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_default_file_is_a_configuration() {
     let text = fs::read_to_string(workspace_dir().join("config/default.toml")).expect("it is there");
     let server = Options::new().config(&text).start();
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_http() {
     let server = Options::new().args(["--http", "false"]).start();
     Client::assert_answers(&server).await;
     assert!(!server.greeting().contains("http://"), "{}", server.greeting());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tables_by_configuration() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let year = |year: i32| folder.path().join(format!("sales/year={year}"));

@@ -38,7 +38,7 @@ async fn read(client: &mut Client, path: &Path) -> Result<String, Status> {
         .await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn missing() {
     let (folder, server) = folder_server();
     let mut client = Client::connect(&server).await;
@@ -60,7 +60,7 @@ async fn missing() {
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn gone_after_planning() {
     let (folder, server) = folder_server();
     let path = folder.path().join("t.parquet");
@@ -76,7 +76,7 @@ async fn gone_after_planning() {
     assert!(status.message().contains("t.parquet"), "{status}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn truncated() {
     let (folder, server) = folder_server();
     let whole = folder.path().join("whole.parquet");
@@ -111,7 +111,7 @@ async fn truncated() {
 }
 
 /// A flipped bit gives an error that names the file, or other values where it hits a value; never a crash.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bits_flipped() {
     let (folder, server) = folder_server();
     let whole = folder.path().join("whole.parquet");
@@ -167,7 +167,7 @@ async fn bits_flipped() {
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn not_parquet_at_all() {
     let (folder, server) = folder_server();
     let mut client = Client::connect(&server).await;
@@ -187,7 +187,7 @@ async fn not_parquet_at_all() {
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn files_that_disagree() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let table = folder.path().join("disagreeing");
@@ -196,7 +196,7 @@ async fn files_that_disagree() {
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["not a number"]));
     let other = RecordBatch::try_from_iter([("n", texts.clone()), ("s", texts)]).expect("one row");
     write_parquet(&table.join("2.parquet"), &other, 1);
-    let server = Options::new().data(&table).start();
+    let server = Options::new().data(folder.path()).start();
     let mut client = Client::connect(&server).await;
     let status = client
         .rows("select sum(n) from disagreeing")
@@ -214,7 +214,7 @@ async fn files_that_disagree() {
 }
 
 /// A table that cannot be read must not keep the others from being served.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_bad_table_among_good_ones() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     write_parquet(&folder.path().join("good.parquet"), &rows(), 5000);
@@ -237,13 +237,13 @@ async fn one_bad_table_among_good_ones() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn files_added_and_changed_are_seen() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let table = folder.path().join("growing");
     fs::create_dir(&table).expect("a folder can be made");
     write_parquet(&table.join("1.parquet"), &rows(), 5000);
-    let server = Options::new().data(&table).start();
+    let server = Options::new().data(folder.path()).start();
     let mut client = Client::connect(&server).await;
     let count = "select count(*) from growing";
     assert_eq!(

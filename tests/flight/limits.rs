@@ -25,7 +25,7 @@ async fn outcome(client: &mut Client, sql: &str) -> Result<u64, Status> {
 }
 
 /// Neither the sort nor the join fits in memory or in the room for spilling.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_result_larger_than_memory() {
     let server = tpch_server()
         .args(["--memory-limit", "64MiB", "--spill-limit", "16MiB"])
@@ -58,7 +58,7 @@ async fn a_result_larger_than_memory() {
 }
 
 /// With room on disk the same kind of query finishes.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sort_larger_than_memory_spills() {
     let server = tpch_server().args(["--memory-limit", "48MiB"]).start();
     let mut client = Client::connect(&server).await;
@@ -70,7 +70,7 @@ async fn a_sort_larger_than_memory_spills() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn query_timeout() {
     let server = tpch_server().args(["--query-timeout", "700ms"]).start();
     let mut client = Client::connect(&server).await;
@@ -93,7 +93,7 @@ async fn query_timeout() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn query_timeout_of_a_session() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
@@ -115,7 +115,7 @@ async fn query_timeout_of_a_session() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn result_size() {
     let server = tpch_server().args(["--result-size-max", "1MiB"]).start();
     let mut client = Client::connect(&server).await;
@@ -140,7 +140,7 @@ async fn running(client: &mut Client) -> tonic::Streaming<arrow_flight::FlightDa
     stream
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn queue() {
     let server = tpch_server()
         .args(["--concurrent-queries-max", "1", "--queue-length-max", "1"])
@@ -166,7 +166,7 @@ async fn queue() {
     assert_eq!(third.value("select 3").await.expect("its turn comes"), "3");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn queue_timeout() {
     let server = tpch_server()
         .args(["--concurrent-queries-max", "1", "--queue-timeout", "300ms"])
@@ -186,7 +186,7 @@ async fn queue_timeout() {
 }
 
 /// A client that leaves while it waits leaves its place in the queue too.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn leaving_the_queue() {
     let server = tpch_server().args(["--concurrent-queries-max", "1"]).start();
     let mut first = Client::connect(&server).await;
@@ -202,7 +202,7 @@ async fn leaving_the_queue() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_and_handles() {
     let server = tpch_server()
         .args(["--sessions-max", "2", "--handles-max", "3"])
@@ -231,7 +231,7 @@ async fn sessions_and_handles() {
     third.value("select 1").await.expect("there is room again");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn session_tables() {
     let server = tpch_server().args(["--session-table-memory", "4MiB"]).start();
     let mut client = Client::connect(&server).await;
@@ -257,7 +257,7 @@ async fn session_tables() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_sessions_end() {
     let server = tpch_server().args(["--session-timeout", "1s"]).start();
     let mut client = Client::connect(&server).await;
@@ -276,7 +276,7 @@ async fn idle_sessions_end() {
     assert_eq!(client.value("select 1").await.expect("a new session begins"), "1");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn connections() {
     let server: Server = Options::new().args(["--connections-max", "3"]).start();
     let mut clients = Vec::new();
@@ -313,7 +313,7 @@ async fn connections() {
 }
 
 /// A result that nobody fetches holds no place.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn planned_and_never_fetched() {
     let server = tpch_server().args(["--concurrent-queries-max", "1"]).start();
     let mut client = Client::connect(&server).await;

@@ -78,7 +78,7 @@ async fn warmed_up() -> (Arc<Server>, u64) {
     (server, baseline)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_slow_reader_of_two_gigabytes() {
     let (server, baseline) = warmed_up().await;
     let watch = Watch::start(&server);
@@ -113,7 +113,7 @@ async fn one_slow_reader_of_two_gigabytes() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn four_stalled_readers() {
     let (server, baseline) = warmed_up().await;
     let watch = Watch::start(&server);

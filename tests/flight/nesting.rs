@@ -25,7 +25,7 @@ async fn survives(name: &str, sql: String) -> Result<Vec<String>, Status> {
     outcome
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn parentheses() {
     let nested = |depth: usize| format!("select {}1{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(survives("20", nested(20)).await.expect("a few are fine"), ["1"]);
@@ -40,7 +40,7 @@ async fn parentheses() {
         .expect_err("they are not closed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn subqueries() {
     let nested = |depth: usize| {
         format!(
@@ -53,7 +53,7 @@ async fn subqueries() {
     survives("2,000", nested(2_000)).await.ok();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn ors() {
     let ors: Vec<String> = (0..5_000).map(|n| format!("n_nationkey = {n}")).collect();
     let sql = format!("select count(*) from nation where {}", ors.join(" or "));
@@ -63,7 +63,7 @@ async fn ors() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sums() {
     let sql = |terms: usize| format!("select {}", vec!["1"; terms].join(" + "));
     assert_eq!(
@@ -77,7 +77,7 @@ async fn sums() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn unions() {
     let sql = vec!["select 1 as a"; 3_000].join(" union all ");
     if let Ok(rows) = survives("3,000 branches", format!("select count(*) from ({sql})")).await {
@@ -85,7 +85,7 @@ async fn unions() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn other_recursions() {
     survives("NOT", format!("select {} true", "not ".repeat(50_000)))
         .await
@@ -120,7 +120,7 @@ async fn other_recursions() {
         .ok();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_megabyte() {
     let text = "x".repeat(1 << 20);
     let length = survives("a long text", format!("select length('{text}')"))

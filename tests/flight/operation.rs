@@ -39,7 +39,7 @@ const SERIES: &[&str] = &[
     "warpflight_store_written_bytes_total",
 ];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_there_and_move() {
     let server = tpch_server().start();
     let answer = http::get(server.http_address(), "/metrics");
@@ -84,7 +84,7 @@ async fn metrics_are_there_and_move() {
     assert!(text.contains(failed) || text.contains(data), "{text}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn health() {
     let server = tpch_server().args(["--drain-timeout", "5s"]).start();
     let endpoint =
@@ -144,7 +144,7 @@ async fn health() {
     assert_eq!(http::get(server.http_address(), "/health").status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn status_page() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
@@ -163,7 +163,7 @@ async fn status_page() {
     assert!(!page.contains("<script>alert(1)"), "{page}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_log_line_of_a_query_has_its_id() {
     let server = tpch_server()
         .args(["--log", "debug", "--log-format", "json"])

@@ -46,7 +46,7 @@ fn assert_hidden(outcome: Result<RecordBatch, tonic::Status>, what: &str) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_user_reads_what_is_granted() {
     let server = two_users();
     let (mut geographer, mut seller) = (
@@ -92,7 +92,7 @@ async fn each_user_reads_what_is_granted() {
         .expect_err("preparing reads the schema");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_user_sees_what_is_granted() {
     let server = two_users();
     let (mut geographer, mut seller) = (
@@ -136,7 +136,7 @@ async fn each_user_sees_what_is_granted() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_sees_or_stops_the_queries_of_others() {
     let server = two_users();
     let mut geographer = signed_in(&server, "geographer").await;
@@ -200,7 +200,7 @@ fn served(folder: &Path) -> Options {
     Options::new().args(["--data-roots", &inside])
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn paths_below_the_roots_only() {
     let folder = folders();
     let server = served(folder.path()).start();
@@ -294,7 +294,7 @@ async fn paths_below_the_roots_only() {
 }
 
 /// A file that turns into a link after its table was made.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_made_later_is_not_followed() {
     let folder = folders();
     let server = served(folder.path()).start();
@@ -323,7 +323,7 @@ fn assert_hidden_or_gone(outcome: Result<Vec<String>, tonic::Status>) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn paths_are_for_users_who_may() {
     let folder = folders();
     let server = served(folder.path())
@@ -352,7 +352,7 @@ async fn paths_are_for_users_who_may() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn writing_below_the_write_roots_only() {
     let folder = folders();
     let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));

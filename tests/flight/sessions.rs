@@ -29,7 +29,7 @@ async fn offered_cookie(client: &mut Client) -> String {
     pair.to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_a_session() {
     let server = shared_server();
     let (mut mine, mut other) = (Client::connect(&server).await, Client::connect(&server).await);
@@ -53,7 +53,7 @@ async fn a_connection_is_a_session() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cookie_is_a_session_across_connections() {
     let server = shared_server();
     let mut first = Client::connect(&server).await;
@@ -91,7 +91,7 @@ async fn a_cookie_is_a_session_across_connections() {
     assert_eq!(stranger.value("select 1").await.expect("it may still ask"), "1");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_a_session_stops_nothing_of_another() {
     let server = shared_server();
     let (mut mine, mut other) = (Client::connect(&server).await, Client::connect(&server).await);
@@ -121,7 +121,7 @@ async fn closing_a_session_stops_nothing_of_another() {
     assert!(messages > 10, "{messages}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn prepared_statements_belong_to_their_session() {
     let server = shared_server();
     let (mut mine, mut other) = (Client::connect(&server).await, Client::connect(&server).await);
@@ -159,7 +159,7 @@ fn close_request(handle: &bytes::Bytes) -> Vec<u8> {
 }
 
 /// What a JDBC driver does with every statement, plain ones and updates too.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_can_be_prepared() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;
@@ -201,7 +201,7 @@ async fn everything_can_be_prepared() {
 }
 
 /// Some clients send an update as a query, and others a query as an update.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn either_way_of_asking_works() {
     let server = shared_server();
     let mut client = Client::connect(&server).await;

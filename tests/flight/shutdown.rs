@@ -21,7 +21,7 @@ fn end(mut server: Server, within: Duration) -> (i32, Duration) {
     (status.code().expect("it exited by itself"), started.elapsed())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_it_stops_at_once() {
     for signal in ["TERM", "INT"] {
         let server = tpch_server().start();
@@ -36,7 +36,7 @@ async fn idle_it_stops_at_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_runs_is_finished_and_new_work_refused() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
@@ -77,7 +77,7 @@ async fn server_refuses(server: &Server, client: &mut Client) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_is_kept() {
     let server = tpch_server().args(["--drain-timeout", "700ms"]).start();
     let mut client = Client::connect(&server).await;
@@ -106,7 +106,7 @@ async fn the_deadline_is_kept() {
 }
 
 /// Not even a reader that takes nothing keeps it alive.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_is_kept_with_a_stalled_reader() {
     let server = tpch_server().args(["--drain-timeout", "500ms"]).start();
     let mut client = Client::connect(&server).await;
@@ -118,7 +118,7 @@ async fn the_deadline_is_kept_with_a_stalled_reader() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
     let server = tpch_server().start();
     let mut client = Client::connect(&server).await;
@@ -132,7 +132,7 @@ async fn a_second_signal_ends_it_at_once() {
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn those_in_the_queue_are_told() {
     let server = tpch_server()
         .args(["--concurrent-queries-max", "1", "--drain-timeout", "700ms"])

@@ -54,7 +54,7 @@ pub fn with_users(options: Options) -> Options {
     options.config(&user("ana", "read = [\"*\"]"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_without_credentials() {
     let server = with_users(tpch_server()).start();
     let mut client = Client::connect(&server).await;
@@ -87,7 +87,7 @@ async fn nothing_without_credentials() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_password() {
     let server = with_users(tpch_server()).start();
     let mut client = Client::connect(&server).await;
@@ -115,7 +115,7 @@ async fn wrong_password() {
     assert!(!server.log().contains(PASSWORD), "the password is in the log");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn user_and_password_without_a_handshake() {
     let server = with_users(tpch_server()).start();
     let mut client = Client::connect(&server).await;
@@ -132,7 +132,7 @@ async fn user_and_password_without_a_handshake() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_expire_but_what_runs_goes_on() {
     let server = with_users(tpch_server())
         .args(["--token-lifetime", "600ms"])
@@ -166,7 +166,7 @@ async fn tokens_expire_but_what_runs_goes_on() {
     assert_eq!(client.value("select 1").await.expect("with a new token"), "1");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_good_on_many_connections_each_with_a_session() {
     let server = with_users(tpch_server()).start();
     let mut first = Client::connect(&server).await;
@@ -211,7 +211,7 @@ async fn answer(port: u16, tls: ClientTlsConfig) -> Result<String, String> {
         .map_err(|status| format!("{status:?}"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tls_with_an_authority_of_ones_own() {
     let certificates = Certificates::new();
     let server = Options::new().args(certificates.server_args()).start();
@@ -236,7 +236,7 @@ async fn tls_with_an_authority_of_ones_own() {
     assert_eq!(plain.await, None, "it speaks TLS only");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn mutual_tls() {
     let certificates = Certificates::new();
     let authority = certificates.path("ca.pem").display().to_string();

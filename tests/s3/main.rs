@@ -43,7 +43,7 @@ fn server(store: &Store, args: &[&str]) -> Server {
     Options::new().config(&store.config()).args(args).start()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tables_by_data_and_configuration() {
     let store = Store::start(BUCKET);
     let (nation, lineitem) = (tpch_file("nation"), tpch_file("lineitem"));
@@ -82,7 +82,7 @@ async fn tables_by_data_and_configuration() {
     assert!(server.metric("warpflight_store_requests_total") > 0.0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn credentials_by_environment() {
     let store = Store::start(BUCKET);
     store.put(BUCKET, [("nation.parquet", &*tpch_file("nation"))]);
@@ -108,7 +108,7 @@ async fn credentials_by_environment() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn straight_from_a_url() {
     let store = Store::start(BUCKET);
     let nation = tpch_file("nation");
@@ -153,7 +153,7 @@ async fn straight_from_a_url() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn patterns_and_hive_folders() {
     let store = Store::start(BUCKET);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -215,7 +215,7 @@ async fn patterns_and_hive_folders() {
 }
 
 /// Same key, same size, other content: the version of the object decides, not its size.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_overwritten_object_is_seen() {
     let store = Store::start(BUCKET);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -261,7 +261,7 @@ async fn an_overwritten_object_is_seen() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there() {
     let store = Store::start(BUCKET);
     let server = server(
@@ -302,7 +302,7 @@ async fn what_is_not_there() {
     Client::assert_answers(&server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_down() {
     let store = Store::start(BUCKET);
     store.put(BUCKET, [("nation.parquet", &*tpch_file("nation"))]);
@@ -340,7 +340,7 @@ async fn a_store_that_is_down() {
 }
 
 /// Row groups by statistics, and pages by the page index, are not fetched.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pruning_reads_less() {
     let store = Store::start(BUCKET);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -385,7 +385,7 @@ async fn pruning_reads_less() {
 }
 
 /// A value that lies within every row group's bounds and in none of them.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bloom_filters_prune() {
     use parquet::arrow::ArrowWriter;
     use parquet::file::properties::WriterProperties;
@@ -422,7 +422,7 @@ async fn bloom_filters_prune() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn writing() {
     let store = Store::start(BUCKET);
     let server = server(

@@ -28,16 +28,18 @@ pub fn workspace_dir() -> PathBuf {
 /// If it cannot be built.
 pub fn server_binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build_server(&profile())).clone()
+    BINARY.get_or_init(|| build_server(&profile(), TEST_FEATURES)).clone()
 }
+
+/// What `cargo test` turns on by dev-dependencies. The same packages and features as there, so that nothing is
+/// compiled a second time.
+const TEST_FEATURES: &[&str] = &["warpflight-kernels/sim"];
 
 /// Builds the server in a profile and says where it is.
 ///
-/// The whole workspace is selected, as `cargo test` selects it: the same features, so nothing is compiled twice.
-///
 /// # Panics
 /// If it cannot be built.
-pub fn build_server(profile: &str) -> PathBuf {
+pub fn build_server(profile: &str, features: &[&str]) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let cargo_profile = if profile == "debug" { "dev" } else { profile };
     let mut command = Command::new(cargo);
@@ -51,6 +53,7 @@ pub fn build_server(profile: &str) -> PathBuf {
             "--profile",
             cargo_profile,
         ])
+        .arg(format!("--features={}", features.join(",")))
         .current_dir(workspace_dir());
     let output = command
         .output()
