@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         }
     };
     println!("{}: {}", device.info().label(), device.info().name);
+    match selftest::measure_rates_sync(&device) {
+        Ok(rates) => println!("{rates:.1?}"),
+        Err(error) => println!("rates: {error}"),
+    }
     let checks: Vec<_> = selftest::checks()
         .into_iter()
         .filter(|check| check.name.starts_with(prefix))

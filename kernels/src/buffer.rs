@@ -65,11 +65,11 @@ impl Buffer {
 
     /// Lets `stream` use the buffer after what its home stream has queued so far.
     pub(crate) fn order_before_use_on(&self, stream: &Stream) -> Result<()> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&self.home, &stream.inner) {
-            return Ok(());
+            return users.drain(..).try_for_each(|user| stream.wait_for(&user));
         }
         stream.wait_for(&self.home)?;
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if !users.iter().any(|user| Arc::ptr_eq(user, &stream.inner)) {
             users.push(Arc::clone(&stream.inner));
         }

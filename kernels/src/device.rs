@@ -2,7 +2,7 @@
 //! no tasks: who may reserve how much is decided by its users.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::api::{DeviceApi, RawEvent, RawStream};
@@ -13,7 +13,7 @@ use crate::module::{Compiler, KernelSource, Module, ModuleCache};
 use crate::pinned::{PinnedPool, PinnedSlab, SLAB_BYTES};
 use crate::reservation::{Budget, Reservation};
 use crate::sim::SimOptions;
-use crate::stream::{Retained, Stream};
+use crate::stream::{Retained, Stream, StreamInner};
 
 /// How a device is opened.
 #[derive(Debug, Clone)]
@@ -79,6 +79,8 @@ pub(crate) struct DeviceInner {
     pinned: PinnedPool,
     modules: ModuleCache,
     idle_streams: Mutex<Vec<(RawStream, Retained)>>,
+    /// Streams in use, so that what they keep can be let go when memory is short.
+    live_streams: Mutex<Vec<Weak<StreamInner>>>,
     idle_events: Mutex<Vec<RawEvent>>,
 }
 
@@ -115,6 +117,7 @@ impl Device {
                 pinned: PinnedPool::new(options.pinned_limit_bytes),
                 modules,
                 idle_streams: Mutex::default(),
+                live_streams: Mutex::default(),
                 idle_events: Mutex::default(),
             }),
         })
@@ -168,6 +171,11 @@ impl Device {
     /// The largest slab that the pool gives.
     pub fn pinned_slab_bytes_max(&self) -> usize {
         self.inner.pinned_slab_bytes_max()
+    }
+
+    /// Host bytes that may be pinned.
+    pub fn pinned_limit_bytes(&self) -> usize {
+        self.inner.pinned.limit_bytes()
     }
 
     /// Host bytes pinned so far, in use or idle.
@@ -276,6 +284,26 @@ impl DeviceInner {
         match lock(&self.idle_streams).pop() {
             Some(idle) => Ok(idle),
             None => Ok((self.api.create_stream()?, Retained::new())),
+        }
+    }
+
+    pub(crate) fn note_stream(&self, stream: &Arc<StreamInner>) {
+        let mut live = lock(&self.live_streams);
+        live.retain(|stream| stream.strong_count() > 0);
+        live.push(Arc::downgrade(stream));
+    }
+
+    /// Lets go of everything that streams keep for work that is over.
+    pub(crate) fn release_retained(&self) {
+        // No lock is held while values are dropped: they may give slabs, events and streams back.
+        let live: Vec<Arc<StreamInner>> = lock(&self.live_streams)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        live.iter().for_each(|stream| stream.release_retained());
+        let idle = std::mem::take(&mut *lock(&self.idle_streams));
+        for (stream, retained) in idle {
+            self.give_stream(stream, retained);
         }
     }
 

@@ -40,6 +40,10 @@ impl PinnedPool {
         }
     }
 
+    pub(crate) fn limit_bytes(&self) -> usize {
+        self.limit_bytes
+    }
+
     pub(crate) fn pinned_bytes(&self) -> usize {
         self.lock().pinned_bytes
     }
@@ -72,6 +76,17 @@ unsafe impl Sync for PinnedSlab {}
 impl PinnedSlab {
     /// A slab of at least `bytes`, or an error if the pool is at its limit.
     pub(crate) fn take(device: &Arc<DeviceInner>, bytes: usize) -> Result<Self> {
+        match Self::take_idle_or_new(device, bytes) {
+            Err(DeviceError::OutOfMemory { .. }) => {
+                // Streams may still keep slabs of copies that are over.
+                device.release_retained();
+                Self::take_idle_or_new(device, bytes)
+            }
+            taken => taken,
+        }
+    }
+
+    fn take_idle_or_new(device: &Arc<DeviceInner>, bytes: usize) -> Result<Self> {
         let largest = SLAB_BYTES[SLAB_BYTES.len() - 1];
         let Some(slab_bytes) = SLAB_BYTES.into_iter().find(|&size| size >= bytes) else {
             return Err(out_of_memory(bytes, largest));

@@ -35,9 +35,31 @@ pub fn bytes_of_mut<T: Plain>(values: &mut [T]) -> &mut [u8] {
 
 /// Copies `bytes` into values; trailing bytes that do not fill a value are left out.
 pub fn values_from_bytes<T: Plain>(bytes: &[u8]) -> Vec<T> {
-    bytes
-        .chunks_exact(size_of::<T>())
-        // SAFETY: the piece holds `size_of::<T>()` bytes and any bytes are a value; the read is unaligned.
-        .map(|piece| unsafe { piece.as_ptr().cast::<T>().read_unaligned() })
-        .collect()
+    let count = bytes.len().checked_div(size_of::<T>()).unwrap_or(0);
+    let mut values: Vec<T> = Vec::with_capacity(count);
+    // SAFETY: there is room for `count` values and there are as many bytes; any bytes are values of `Plain`.
+    unsafe {
+        bytes
+            .as_ptr()
+            .copy_to_nonoverlapping(values.as_mut_ptr().cast::<u8>(), count * size_of::<T>());
+        values.set_len(count);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_survive_the_way_through_bytes() {
+        let values = [i128::MIN, -1, 7];
+        assert_eq!(values_from_bytes::<i128>(bytes_of(&values)), values);
+        assert_eq!(
+            values_from_bytes::<u32>(&[1, 0, 0, 0, 2, 0, 0]),
+            [1],
+            "what fills no value is left out"
+        );
+        assert!(values_from_bytes::<u64>(&[]).is_empty());
+    }
 }

@@ -41,14 +41,13 @@ impl std::fmt::Debug for StreamInner {
 impl Stream {
     pub(crate) fn new(device: &Arc<DeviceInner>) -> Result<Self> {
         let (raw, retained) = device.take_stream()?;
-        let inner = StreamInner {
+        let inner = Arc::new(StreamInner {
             device: Arc::clone(device),
             raw,
             retained: Mutex::new(retained),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        });
+        device.note_stream(&inner);
+        Ok(Self { inner })
     }
 
     /// The device that it queues on.
@@ -203,13 +202,8 @@ impl Stream {
     /// Keeps `value` alive until everything queued so far is over.
     pub fn retain(&self, value: impl Send + 'static) -> Result<()> {
         let event = self.record()?;
+        self.inner.release_retained();
         let mut retained = self.inner.retained.lock().unwrap_or_else(PoisonError::into_inner);
-        while retained
-            .front()
-            .is_some_and(|(event, _)| event.is_done().unwrap_or(false))
-        {
-            retained.pop_front();
-        }
         retained.push_back((event, Box::new(value)));
         Ok(())
     }
@@ -248,6 +242,21 @@ impl Stream {
 }
 
 impl StreamInner {
+    /// Drops what was kept for work that is over.
+    pub(crate) fn release_retained(&self) {
+        let mut over = Vec::new();
+        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        while retained
+            .front()
+            .is_some_and(|(event, _)| event.is_done().unwrap_or(false))
+        {
+            over.extend(retained.pop_front());
+        }
+        drop(retained);
+        // Values are dropped without the lock: they may be the last of a buffer or a slab.
+        drop(over);
+    }
+
     pub(crate) fn expect_zero(&self, address: u64) {
         self.device.api.expect_zero(self.raw, address);
     }

@@ -136,3 +136,28 @@ fn concurrent_requests_share_one_compilation() {
     });
     assert_eq!(compiled, 0);
 }
+
+#[test]
+fn a_cache_has_a_bound() {
+    let folder = folder("bound");
+    let device = open(&folder);
+    let disk = DiskCache::new(folder.clone());
+    let sources: Vec<KernelSource> = (0..5).map(source).collect();
+    for source in &sources {
+        let key = ModuleKey::of(source, &*device.compiler());
+        disk.publish(&key, b"an image").expect("published");
+        // File systems tell times apart by some milliseconds only.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    fs::write(folder.join(".a draft of now"), "").expect("written");
+    disk.prune(2).expect("pruned");
+    let kept: Vec<bool> = sources
+        .iter()
+        .map(|source| disk.load(&ModuleKey::of(source, &*device.compiler())).is_some())
+        .collect();
+    assert_eq!(kept, [false, false, false, true, true]);
+    assert!(
+        folder.join(".a draft of now").exists(),
+        "somebody may still finish it"
+    );
+}

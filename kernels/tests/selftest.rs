@@ -18,7 +18,9 @@ fn open(seed: u64, fence_buffers: bool) -> Device {
         memory_bytes,
         ..SimOptions::default()
     };
+    // Little enough to be used up.
     let options = DeviceOptions {
+        pinned_limit_bytes: 128 << 20,
         fence_buffers,
         cache_dir: Some(cache_dir),
         sim,
@@ -82,4 +84,12 @@ fn select() {
 #[test]
 fn strings() {
     run("strings/", 4, true);
+}
+
+#[test]
+fn rates_are_measured() {
+    let rates = selftest::measure_rates_sync(&open(1, true)).expect("measured");
+    println!("{rates:?}");
+    assert!(rates.to_device > 0.0 && rates.to_host > 0.0 && rates.on_device > 0.0);
+    assert!(!rates.compile.is_zero());
 }

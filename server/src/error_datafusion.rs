@@ -21,7 +21,14 @@ impl From<Error> for DataFusionError {
 
 /// The error that a DataFusion error stands for.
 pub fn from_datafusion(error: DataFusionError) -> Error {
-    of(&error)
+    let error = of(&error);
+    // Said deep inside the writer of spill files, in whatever wrapping, and by DataFusion's name for the option.
+    match error.message().contains("max_temp_directory_size") {
+        true => {
+            Error::resources("spill files: the query needs more disk than spill_limit allows to all queries")
+        }
+        false => error,
+    }
 }
 
 /// `result` with DataFusion's error turned into ours.
@@ -157,8 +164,8 @@ fn arrow_error(error: &ArrowError) -> Error {
         ArrowError::CsvError(text)
         | ArrowError::JsonError(text)
         | ArrowError::AvroError(text)
-        | ArrowError::IpcError(text)
-        | ArrowError::ParquetError(text) => Error::data(one_line(text)),
+        | ArrowError::IpcError(text) => Error::data(one_line(text)),
+        ArrowError::ParquetError(text) => Error::data(format!("damaged Parquet data: {}", one_line(text))),
         ArrowError::IoError(_, error) => io_error(error),
         other => Error::internal(one_line(&other.to_string())),
     }

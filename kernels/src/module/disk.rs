@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,13 @@ use crate::error::{DeviceError, Result};
 const MAGIC: &[u8; 8] = b"WFMOD\0\0\x01";
 /// Magic, key, checksum of the image.
 const HEADER_BYTES: usize = 8 + 32 + 32;
+
+/// Entries kept; the oldest go first.
+const ENTRIES_MAX: usize = 4096;
+/// How many publications pass between two looks at the number of entries.
+const PRUNE_EVERY: u64 = 64;
+/// A draft older than this was left behind by a process that ended.
+const DRAFT_AGE_MAX: Duration = Duration::from_secs(3600);
 
 /// A folder of compiled images.
 #[derive(Debug, Clone)]
@@ -59,7 +67,33 @@ impl DiskCache {
             // The draft may not exist; the error that counts is the first one.
             let _ = fs::remove_file(&draft);
         }
+        if written.is_ok() && serial % PRUNE_EVERY == PRUNE_EVERY - 1 {
+            self.prune(ENTRIES_MAX)?;
+        }
         written
+    }
+
+    /// Removes the oldest entries beyond `entries_max`, and drafts that nobody finishes. Another process may be at
+    /// the same: what is gone already is not an error, and an entry removed in use is compiled again.
+    pub fn prune(&self, entries_max: usize) -> Result<()> {
+        let failed = |error: std::io::Error| DeviceError::file(&self.folder, &error);
+        let mut entries: Vec<(SystemTime, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)?.flatten() {
+            let Ok(written) = entry.metadata().and_then(|metadata| metadata.modified()) else {
+                continue;
+            };
+            if !entry.file_name().to_string_lossy().starts_with('.') {
+                entries.push((written, entry.path()));
+            } else if written.elapsed().is_ok_and(|age| age > DRAFT_AGE_MAX) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        entries.sort();
+        let surplus = entries.len().saturating_sub(entries_max);
+        for (_, path) in &entries[..surplus] {
+            let _ = fs::remove_file(path);
+        }
+        Ok(())
     }
 }
 

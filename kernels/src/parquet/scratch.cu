@@ -1,12 +1,6 @@
 // Encodings whose values do not lie at fixed places: byte arrays with lengths in front, and differences. A warp a page
 // turns them into values that do, in the page's scratch: string references of 16 bytes, or numbers of 8.
 
-struct WfStringRef {
-  u64 address;
-  u32 bytes;
-  u32 reserved;
-};
-
 #define STAGE_BYTES 1024u
 
 struct Stage {

@@ -7,7 +7,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 
 use crate::error_word::ErrorFlags;
 
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 10] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -15,6 +15,9 @@ const PARTS: [&str; 7] = [
     include_str!("hash.cuh"),
     include_str!("warp.cuh"),
     include_str!("block.cuh"),
+    include_str!("order.cuh"),
+    include_str!("strings.cuh"),
+    include_str!("dates.cuh"),
 ];
 
 /// The whole prelude.

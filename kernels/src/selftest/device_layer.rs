@@ -17,6 +17,10 @@ pub(super) const CHECKS: &[Check] = &[
         name: "device/arena",
         run: arena,
     },
+    Check {
+        name: "device/pinned",
+        run: pinned,
+    },
 ];
 
 fn copies(context: &mut Context) -> Result<(), Failure> {
@@ -111,4 +115,36 @@ fn arena(context: &mut Context) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// More goes through the pool of pinned memory than it may hold, on several streams that nobody waits for.
+fn pinned(context: &mut Context) -> Result<(), Failure> {
+    let slab_bytes = context.device.pinned_slab_bytes_max();
+    let limit = context.device.pinned_limit_bytes();
+    let streams = [context.device.stream()?, context.device.stream()?];
+    let target = context.stream.allocate(&context.reservation, slab_bytes)?;
+    let mut uploads = 0;
+    let mut last = None;
+    while uploads * slab_bytes < limit.min(256 << 20) * 2 {
+        let mut slab = context.device.pinned_sync(slab_bytes, Duration::from_secs(60))?;
+        slab[0] = uploads as u8;
+        let bytes = slab.freeze(slab_bytes)?;
+        streams[uploads % 2].upload(&bytes.slice(0..100)?, target.slice(0..100)?)?;
+        last = Some(uploads as u8);
+        uploads += 1;
+    }
+    if context.device.pinned_bytes() > limit {
+        return Err(Failure(format!(
+            "{} bytes are pinned, {limit} may be",
+            context.device.pinned_bytes()
+        )));
+    }
+    // The streams race for the target, so only the last two uploads can have won.
+    let found = context.stream.read_sync::<u8>(target.slice(0..1)?)?;
+    let expected = [last, last.map(|last| last.wrapping_sub(1))];
+    if expected.contains(&found.first().copied()) {
+        Ok(())
+    } else {
+        Err(Failure(format!("{found:?}, {expected:?}")))
+    }
 }

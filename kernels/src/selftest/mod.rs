@@ -8,11 +8,13 @@ mod encode;
 mod parquet;
 mod prelude;
 mod random;
+mod rates;
 mod select;
 
 use std::time::{Duration, Instant};
 
 pub use random::Random;
+pub use rates::{Rates, measure_rates_sync};
 
 use crate::device::Device;
 use crate::error::DeviceError;

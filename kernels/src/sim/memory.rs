@@ -153,7 +153,7 @@ impl Memory {
         }
         // SAFETY: the range lies inside the reserved shadow, which is always readable.
         let states = unsafe { std::slice::from_raw_parts(self.shadow.add(start), bytes) };
-        match states.iter().position(|&state| state < least) {
+        match first_below(states, least) {
             None => Ok(start),
             Some(at) => {
                 let fault = if states[at] == FREE {
@@ -182,6 +182,21 @@ impl Memory {
             unsafe { libc::madvise(plane.add(first).cast(), last - first, libc::MADV_DONTNEED) };
         }
     }
+}
+
+/// The first state below `least`. Whole pieces of one state are compared at once: builds for tests are not optimised.
+fn first_below(states: &[u8], least: u8) -> Option<usize> {
+    const PIECE: usize = 4096;
+    const UNIFORM: [[u8; PIECE]; 2] = [[UNWRITTEN; PIECE], [WRITTEN; PIECE]];
+    for (index, piece) in states.chunks(PIECE).enumerate() {
+        let is_uniform = UNIFORM
+            .iter()
+            .any(|all| all[0] >= least && piece == &all[..piece.len()]);
+        if !is_uniform && let Some(at) = piece.iter().position(|&state| state < least) {
+            return Some(index * PIECE + at);
+        }
+    }
+    None
 }
 
 fn reserve() -> Result<*mut u8> {

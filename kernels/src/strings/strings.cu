@@ -4,12 +4,6 @@
 // A tile is 256 strings, a thread each. Three launches: sum the lengths of each tile, sum the tiles (sum_tiles of
 // select.cu), then write offsets and bytes. Null rows have references of no bytes.
 
-struct WfStringRef {
-  u64 address;
-  u32 bytes;
-  u32 reserved;
-};
-
 WF_KERNEL(256) measure_strings(const WfStringRef* refs, u64 count, u64* tiles) {
   __shared__ WfBlockScratch<u64> scratch;
   u64 at = wf_grid_thread();

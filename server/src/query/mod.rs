@@ -7,38 +7,34 @@
 pub mod admission;
 pub mod channel;
 pub mod record;
+mod run;
+mod threads;
+
+pub use threads::STACK_BYTES;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
-use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use crate::catalog::with_files;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::error_datafusion::from_datafusion;
+use crate::error::Result;
 use crate::observe::metrics::Metrics;
-use crate::observe::shutdown::{Shutdown, WorkGuard};
+use crate::observe::shutdown::Shutdown;
 use crate::random;
 use crate::session::handles::PreparedStatement;
-use crate::session::{Busy, Session, context};
-use crate::sql::{self, Kind, Statement, define, parameters};
+use crate::session::{Session, context};
+use crate::sql::{self, Kind, Statement};
 use admission::Admission;
-use channel::{Receiver, Sender};
+use channel::Receiver;
 use record::{Record, Records};
-
-/// Stack of the threads that plan and compute: planners recurse once a level of an expression.
-/// Reserved, not used, until something recurses.
-pub const STACK_BYTES: usize = 256 << 20;
+use run::{Run, bound_plans};
+use threads::{AbortOnDrop, Threads};
 
 /// Runs queries.
 pub struct Engine {
@@ -65,6 +61,7 @@ pub struct Answer {
 pub struct Batches {
     receiver: Receiver,
     _task: AbortOnDrop<()>,
+    _timer: AbortOnDrop<()>,
     _stop: StopOnDrop,
 }
 
@@ -93,7 +90,8 @@ impl Engine {
     /// # Errors
     /// `Resources` if its threads cannot be started.
     pub fn new(config: &Config, metrics: Arc<Metrics>, shutdown: Shutdown) -> Result<Self> {
-        let threads = context::cpu_threads(config);
+        // More than compute at once: an operator that does not yield must not keep all others out.
+        let threads = 2 * context::cpu_threads(config) + 2;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let running_max = match config.limits.concurrent_queries_max {
             0 => cores.max(4),
@@ -171,7 +169,9 @@ impl Engine {
             user = record.user
         );
         let task = self.threads.spawn(run.to_end(sender).instrument(span));
+        let timer = AbortOnDrop::here(expire(session.options().limits.query_timeout.limit(), &record));
         let batches = Batches {
+            _timer: timer,
             receiver,
             _task: task,
             _stop: StopOnDrop(Arc::clone(&record)),
@@ -226,26 +226,18 @@ impl Engine {
     }
 }
 
-/// The plans of a statement: one, or one for each row bound to its parameters.
-fn bound_plans(prepared: &PreparedStatement) -> Result<Vec<LogicalPlan>> {
-    let statement = &prepared.statement;
-    if statement.parameters.is_empty() {
-        return Ok(vec![statement.plan.clone()]);
+/// Ends a query whose time is up. It waits where connections are served: the threads that compute
+/// look at their clocks only when an operator lets them.
+fn expire(limit: Option<Duration>, record: &Arc<Record>) -> impl Future<Output = ()> + use<> {
+    let record = Arc::downgrade(record);
+    async move {
+        if let Some(limit) = limit {
+            tokio::time::sleep(limit).await;
+            if let Some(record) = record.upgrade() {
+                record.expire(limit);
+            }
+        }
     }
-    let rows: usize = prepared.bound.iter().map(RecordBatch::num_rows).sum();
-    if rows == 0 {
-        return Err(Error::sql(format!(
-            "found no values, expected {}: bind one for each parameter",
-            statement.parameters.len()
-        )));
-    }
-    let bind =
-        |batch: &RecordBatch, row| parameters::bind(&statement.plan, &statement.parameters, batch, row);
-    prepared
-        .bound
-        .iter()
-        .flat_map(|batch| (0..batch.num_rows()).map(move |row| bind(batch, row)))
-        .collect()
 }
 
 fn count_of(batch: &RecordBatch) -> u64 {
@@ -254,207 +246,4 @@ fn count_of(batch: &RecordBatch) -> u64 {
         .first()
         .and_then(|column| column.as_any().downcast_ref::<arrow::array::UInt64Array>());
     counts.map_or(0, |counts| counts.iter().flatten().sum())
-}
-
-/// One run of a statement, on the engine's threads.
-struct Run {
-    engine: Arc<Engine>,
-    session: Arc<Session>,
-    busy: Busy,
-    work: WorkGuard,
-    kind: Kind,
-    plans: Vec<LogicalPlan>,
-    schema: SchemaRef,
-    record: Arc<Record>,
-}
-
-impl Run {
-    async fn to_end(self, sender: Sender) {
-        let record = Arc::clone(&self.record);
-        let mut ended = Ended {
-            engine: Arc::clone(&self.engine),
-            record: Arc::clone(&record),
-            outcome: None,
-        };
-        tracing::debug!(statement = %self.record.statement, kind = ?self.kind, "query begins");
-        let timeout = self.session.options().limits.query_timeout.limit();
-        let outcome = tokio::select! {
-            biased;
-            () = record.cancel.cancelled() => Err(record.stopped()),
-            () = self.engine.shutdown.cancelled() => {
-                Err(Error::unavailable(format!("query {}: stopped, the server is shutting down", record.id)))
-            }
-            () = self.session.closed().cancelled() => Err(Error::cancelled(format!("query {}: its session ended", record.id))),
-            () = sender.closed() => Err(Error::cancelled(format!("query {}: its client went away", record.id))),
-            () = expired(timeout) => Err(Error::timeout(format!(
-                "query {}: ran longer than query_timeout allows, {} ms", record.id, timeout.unwrap_or_default().as_millis()
-            ))),
-            outcome = self.drive(&sender) => outcome,
-        };
-        // Recorded before its reader learns of the end, so that what is asked next sees it.
-        ended.outcome = Some(outcome.clone());
-        drop(ended);
-        drop((self.busy, self.work));
-        sender.end(outcome);
-    }
-
-    async fn drive(&self, sender: &Sender) -> Result<()> {
-        let _turn = match self.kind {
-            // SET, CREATE VIEW and their like need no turn; a table made from a query holds one.
-            Kind::Define if !matches!(self.plans[..], [LogicalPlan::Ddl(_)]) => None,
-            _ => Some(self.engine.admission.turn().await?),
-        };
-        self.record.admitted();
-        let result_bytes_max = self.session.options().limits.result_size_max.0;
-        for plan in &self.plans {
-            if self.kind == Kind::Define {
-                self.record.planned();
-                define::run(&self.session, plan.clone()).await?;
-                continue;
-            }
-            let state = self.session.context().state();
-            let physical = state.create_physical_plan(plan).await.map_err(from_datafusion)?;
-            self.record.planned();
-            let named = |error| with_files(from_datafusion(error), physical.as_ref());
-            let mut batches = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(named)?;
-            while let Some(batch) = batches.try_next().await.map_err(named)? {
-                if batch.num_rows() == 0 {
-                    continue;
-                }
-                let batch = conform(batch, &self.schema)?;
-                let sent = self
-                    .record
-                    .add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
-                if result_bytes_max > 0 && sent > result_bytes_max {
-                    return Err(Error::resources(format!(
-                        "query {}: result of over {sent} bytes, limit {result_bytes_max} (result_size_max)",
-                        self.record.id
-                    )));
-                }
-                if sender.send(batch).await.is_err() {
-                    return Err(self.record.stopped());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn expired(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => tokio::time::sleep(timeout).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The batch with the columns that were announced: plans may swap a type for one that reads the same.
-fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    if batch.schema_ref() == schema {
-        return Ok(batch);
-    }
-    let mismatch = |error| {
-        Error::internal(format!(
-            "result does not have the columns announced for it: {error}"
-        ))
-    };
-    let options = CastOptions {
-        safe: false,
-        ..Default::default()
-    };
-    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| cast_with_options(column, field.data_type(), &options).map_err(mismatch));
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows).map_err(mismatch)
-}
-
-/// Records the end of a query, also one whose task was dropped or panicked.
-struct Ended {
-    engine: Arc<Engine>,
-    record: Arc<Record>,
-    outcome: Option<Result<()>>,
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let outcome = self
-            .outcome
-            .take()
-            .unwrap_or_else(|| match std::thread::panicking() {
-                true => Err(Error::internal(format!(
-                    "query {}: a panic ended it",
-                    self.record.id
-                ))),
-                false => Err(self.record.stopped()),
-            });
-        self.engine.records.end(&self.record, outcome);
-        let rows = self.record.rows.load(Ordering::Relaxed);
-        let elapsed_ms = self.record.elapsed().as_secs_f64() * 1e3;
-        match self.record.error() {
-            None => tracing::info!(rows, elapsed_ms, "query finished"),
-            Some(error) => tracing::info!(rows, elapsed_ms, kind = ?error.kind(), %error, "query failed"),
-        }
-    }
-}
-
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The threads that plan and compute.
-struct Threads {
-    runtime: Option<tokio::runtime::Runtime>,
-}
-
-impl Threads {
-    fn new(count: usize) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(count)
-            .thread_name("warpflight-query")
-            .thread_stack_size(STACK_BYTES)
-            .enable_all()
-            .build()
-            .map_err(|error| Error::resources(format!("threads for queries: {error}")))?;
-        Ok(Self {
-            runtime: Some(runtime),
-        })
-    }
-
-    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> AbortOnDrop<T> {
-        match &self.runtime {
-            Some(runtime) => AbortOnDrop(runtime.spawn(work)),
-            None => unreachable!("the threads stop only when the engine is dropped"),
-        }
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        let mut task = self.spawn(work.in_current_span());
-        match (&mut task.0).await {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => {
-                Err(Error::internal(format!("a panic while planning: {error}")))
-            }
-            Err(_) => Err(Error::unavailable("the server is shutting down")),
-        }
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // A runtime must not be dropped where async code runs; this one need not be waited for.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }

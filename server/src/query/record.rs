@@ -57,6 +57,7 @@ struct Progress {
     ended: Option<Instant>,
     admitted: Option<Instant>,
     cancelled_by: Option<String>,
+    expired: Option<Duration>,
 }
 
 impl Record {
@@ -76,6 +77,7 @@ impl Record {
             ended: None,
             admitted: None,
             cancelled_by: None,
+            expired: None,
         };
         Self {
             id,
@@ -127,9 +129,23 @@ impl Record {
         self.cancel.cancel();
     }
 
+    /// Stops it because it ran for longer than it may.
+    pub fn expire(&self, limit: Duration) {
+        lock(&self.progress).expired.get_or_insert(limit);
+        self.cancel.cancel();
+    }
+
     /// The error of a query that was stopped.
     pub fn stopped(&self) -> Error {
-        let why = lock(&self.progress).cancelled_by.clone();
+        let progress = lock(&self.progress);
+        if let Some(limit) = progress.expired {
+            let limit_ms = limit.as_millis();
+            return Error::timeout(format!(
+                "query {}: ran longer than query_timeout allows, {limit_ms} ms",
+                self.id
+            ));
+        }
+        let why = progress.cancelled_by.clone();
         Error::cancelled(format!(
             "query {}: {}",
             self.id,

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::sections::EngineOptions;
 use crate::error::Result;
 use crate::security::rights::Rights;
+use crate::sql::rules;
 
 /// What all sessions share.
 pub struct Base {
@@ -30,13 +31,16 @@ pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) 
     let mut session = SessionConfig::new();
     catalog::session_options(session.options_mut());
     set_engine(session.options_mut(), config, &config.engine);
-    let state = SessionStateBuilder::new()
+    let builder = SessionStateBuilder::new()
         .with_default_features()
         .with_session_id(id.to_owned())
         .with_config(session)
         .with_runtime_env(Arc::clone(&base.runtime))
         .with_catalog_list(base.catalog.session(Arc::clone(rights)))
-        .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect())
+        .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect());
+    let state = rules::physical()
+        .into_iter()
+        .fold(builder, SessionStateBuilder::with_physical_optimizer_rule)
         .build();
     Ok(SessionContext::new_with_state(state))
 }

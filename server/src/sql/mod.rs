@@ -8,6 +8,7 @@ mod depth;
 mod names;
 pub mod parameters;
 pub mod parse;
+pub mod rules;
 pub mod setting;
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Statement {
     pub kind: Kind,
     /// Bound, not yet optimised: placeholders are replaced first.
     pub plan: LogicalPlan,
+    /// The optimised plan, where there are no placeholders. For one run only: `now()` is a constant in it.
+    pub optimised: Option<LogicalPlan>,
     /// The columns of its result; none for [`Kind::Define`].
     pub schema: SchemaRef,
     /// Its parameters, in order.
@@ -114,23 +117,22 @@ fn statement(session: &Session, state: &SessionState, text: &str, plan: LogicalP
         plan => plan,
     };
     let parameters = parameters::of(&plan)?;
-    let schema = match kind {
-        Kind::Define => Arc::new(Schema::empty()),
-        Kind::Change => Arc::new(plan.schema().as_arrow().clone()),
-        // Analysis gives the types that run; placeholders without a type cannot be analysed yet.
-        Kind::Query if parameters.is_empty() => {
-            let analysed = state
-                .analyzer()
-                .execute_and_check(plan.clone(), state.config_options(), |_, _| {})
-                .map_err(from_datafusion)?;
-            Arc::new(analysed.schema().as_arrow().clone())
-        }
-        Kind::Query => Arc::new(parameters::schema(&plan, &parameters, state)?),
+    let optimised = match kind {
+        Kind::Query if parameters.is_empty() => Some(state.optimize(&plan).map_err(from_datafusion)?),
+        _ => None,
+    };
+    let schema = match (kind, &optimised) {
+        (Kind::Define, _) => Arc::new(Schema::empty()),
+        // Some types depend on constants, so only the optimised plan has those that run.
+        (_, Some(optimised)) => Arc::new(optimised.schema().as_arrow().clone()),
+        (Kind::Change, None) => Arc::new(plan.schema().as_arrow().clone()),
+        (Kind::Query, None) => Arc::new(parameters::schema(&plan, &parameters, state)?),
     };
     Ok(Statement {
         text: text.into(),
         kind,
         plan,
+        optimised,
         schema,
         parameters,
     })

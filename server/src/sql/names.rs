@@ -51,19 +51,16 @@ fn in_select(select: &mut Select) {
             continue;
         };
         // Subqueries are named by what is inside: two different ones can be called alike.
-        let name = match expression {
+        let name = match &*expression {
             Expr::Subquery(_) => String::new(),
             expression => expression.to_string(),
         };
         let before = seen.entry(name).or_default();
         *before += 1;
         if *before > 1 {
-            let alias = format!("{expression}:{}", *before - 1);
+            let alias = Ident::with_quote('"', format!("{expression}:{}", *before - 1));
             let expr = std::mem::replace(expression, Expr::Identifier(Ident::new("")));
-            *item = SelectItem::ExprWithAlias {
-                expr,
-                alias: Ident::with_quote('"', alias),
-            };
+            *item = SelectItem::ExprWithAlias { expr, alias };
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion::execution::context::SessionState;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{Expr, Value, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{Expr, Statement as SqlStatement, Value, visit_expressions_mut};
 use datafusion::sql::sqlparser::dialect::{Dialect, dialect_from_str};
 
 use super::{depth, names};
@@ -61,6 +61,10 @@ fn prepared(mut statement: Statement) -> Statement {
             ControlFlow::Continue(())
         });
         names::tell_apart(inner);
+        // Every table of a session ends with it, so TEMPORARY says nothing new.
+        if let SqlStatement::CreateTable(create) = inner.as_mut() {
+            create.temporary = false;
+        }
     }
     statement
 }

@@ -2,15 +2,21 @@
 
 mod arithmetic;
 mod bits;
+mod dates;
 mod scans;
+mod strings;
 mod threads;
+mod wide;
 
 use super::{Check, Context, Failure};
 use crate::module::{Kernel, KernelSource};
 use arithmetic::{arithmetic, powers_of_ten};
 use bits::{hash, unpack, varint};
+use dates::dates;
 use scans::{block_reduce, block_scan};
+use strings::string_functions;
 use threads::{dynamic_shared, error_word, shapes, warp_operations};
+use wide::wide_atomics;
 
 const BLOCK: usize = 256;
 
@@ -59,6 +65,18 @@ pub(super) const CHECKS: &[Check] = &[
         name: "prelude/error_word",
         run: error_word,
     },
+    Check {
+        name: "prelude/strings",
+        run: string_functions,
+    },
+    Check {
+        name: "prelude/dates",
+        run: dates,
+    },
+    Check {
+        name: "prelude/wide_atomics",
+        run: wide_atomics,
+    },
 ];
 
 /// The kernels of this file.
@@ -85,6 +103,10 @@ pub(super) fn source() -> KernelSource {
             "shapes",
             "reverse_tile",
             "raise_sevens",
+            "string_functions",
+            "dates",
+            "wide_atomics",
+            "read_wide_sum",
         ],
     )
 }

@@ -151,3 +151,53 @@ WF_KERNEL(256) raise_sevens(u64 count, WfError* error) {
   u64 at = wf_grid_thread() + 1;
   if (at <= count && at % 7 == 0) wf_raise(error, at % 2 == 0 ? WF_OVERFLOW : WF_BAD_CAST, at);
 }
+
+// Pairs of strings: comparison, beginning, end, place, and both kinds of LIKE with the second as the pattern.
+WF_KERNEL(256) string_functions(const WfStringRef* texts, const WfStringRef* others, u64 count, i64* out) {
+  u64 at = wf_grid_thread();
+  if (at >= count) return;
+  const u8* text = (const u8*)texts[at].address;
+  const u8* other = (const u8*)others[at].address;
+  u64 bytes = texts[at].bytes, other_bytes = others[at].bytes;
+  i64* mine = out + at * 7;
+  mine[0] = wf_string_compare(text, bytes, other, other_bytes);
+  mine[1] = wf_starts_with(text, bytes, other, other_bytes);
+  mine[2] = wf_ends_with(text, bytes, other, other_bytes);
+  mine[3] = wf_find(text, bytes, other, other_bytes, 0);
+  mine[4] = wf_like(text, bytes, other, other_bytes, false);
+  mine[5] = wf_like(text, bytes, other, other_bytes, true);
+  mine[6] = (i64)wf_utf8_length(text, bytes);
+}
+
+WF_KERNEL(256) dates(const i64* days, u64 count, i64* out) {
+  u64 at = wf_grid_thread();
+  if (at >= count) return;
+  WfDate date = wf_date(days[at]);
+  i64 iso_year;
+  i64* mine = out + at * 9;
+  mine[0] = date.year;
+  mine[1] = date.month;
+  mine[2] = date.day;
+  mine[3] = wf_days(date.year, date.month, date.day);
+  mine[4] = wf_weekday(days[at]);
+  mine[5] = wf_day_of_year(days[at]);
+  mine[6] = wf_iso_week(days[at], &iso_year);
+  mine[7] = iso_year;
+  mine[8] = wf_add_months(days[at], (i64)(at % 61) - 30);
+}
+
+// All threads add to one wide sum and one minimum and maximum.
+WF_KERNEL(256) wide_atomics(const i128* values, const f64* numbers, u64 count, WfWideSum* sum, f64* extremes) {
+  u64 at = wf_grid_thread();
+  if (at >= count) return;
+  wf_atomic_add(sum, values[at]);
+  wf_atomic_min(&extremes[0], numbers[at]);
+  wf_atomic_max(&extremes[1], numbers[at]);
+}
+
+WF_KERNEL(32) read_wide_sum(const WfWideSum* sum, i128* value, u32* overflow) {
+  if (threadIdx.x != 0) return;
+  bool left = false;
+  *value = wf_wide_sum(sum, &left);
+  *overflow = left;
+}

@@ -27,7 +27,9 @@ pub async fn create(core: &Core, caller: &Caller, action: &Action) -> Result<Byt
             "transaction: this server has none, see its SqlInfo",
         ));
     }
-    let statement = core.engine.plan(&caller.session, &request.query).await?;
+    let mut statement = core.engine.plan(&caller.session, &request.query).await?;
+    // It may run often, and `now()` is to be another each time.
+    statement.optimised = None;
     let is_update = statement.kind != Kind::Query;
     let result = CreatePreparedStatementResult {
         // Older JDBC drivers take a statement without columns for an update.

@@ -18,6 +18,7 @@ const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
 pub struct Headers {
     authorization: Option<AsciiMetadataValue>,
     cookies: BTreeMap<String, String>,
+    replaced: bool,
 }
 
 impl Headers {
@@ -51,6 +52,11 @@ impl Headers {
         request
     }
 
+    /// Whether the server replaced a cookie since this was last asked: the session is another one.
+    pub fn take_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.replaced)
+    }
+
     /// Keeps what a response sets: its cookies, and a bearer token if it brings one.
     pub fn keep(&mut self, metadata: &MetadataMap) {
         for value in metadata.get_all("set-cookie") {
@@ -67,7 +73,8 @@ impl Headers {
             if ended {
                 self.cookies.remove(name);
             } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
+                let old = self.cookies.insert(name.to_owned(), value.to_owned());
+                self.replaced |= old.is_some_and(|old| old != value);
             }
         }
         if let Some(value) = metadata.get("authorization")
@@ -119,6 +126,12 @@ mod tests {
             ("set-cookie", "t=; Max-Age=0"),
         ]));
         assert_eq!(headers.request(()).metadata().get("cookie").unwrap(), "s=2");
+        assert!(headers.take_replaced());
+        headers.keep(&response(&[("set-cookie", "s=2")]));
+        assert!(
+            !headers.take_replaced(),
+            "the same cookie again is the same session"
+        );
     }
 
     #[test]

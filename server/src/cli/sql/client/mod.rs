@@ -91,6 +91,12 @@ impl Client {
         &self.options.target.display
     }
 
+    /// Whether the server has put us into another session since this was last asked, as it does after a
+    /// restart or when the old one expired.
+    pub fn take_new_session(&mut self) -> bool {
+        self.headers.take_replaced()
+    }
+
     async fn authenticate(&mut self) -> Outcome<()> {
         match self.options.credentials.clone() {
             Credentials::None => Ok(()),

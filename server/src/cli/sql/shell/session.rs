@@ -129,6 +129,11 @@ impl<'a> Session<'a> {
         let ran = run::statement(&mut self.client, sql, &layout, sink, &mut self.interrupt);
         let outcome = self.runtime.block_on(ran);
         screen.flush()?;
+        if self.client.take_new_session() {
+            note(
+                "the server began a new session for us: options and temporary tables of the old one are gone",
+            );
+        }
         let (done, times) = outcome?;
         self.say(&done, times);
         if arrow {
