@@ -21,7 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "query",
         &[
-            "session", "sql", "config", "error", "random", "offload", "pipeline", "exec", "batch", "observe",
+            "session", "sql", "catalog", "config", "error", "random", "offload", "pipeline", "exec", "batch",
+            "observe",
         ],
     ),
     (
