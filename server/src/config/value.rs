@@ -131,7 +131,7 @@ impl OptionValue for Bytes {
         let unit = BYTE_UNITS[..4]
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
         match unit {
             Some((name, factor)) => format!("{}{name}", self.0 / factor),
             None => self.0.to_string(),
@@ -183,7 +183,10 @@ impl OptionValue for Duration {
     }
     fn show(&self) -> String {
         let ms = self.0.as_millis() as u64;
-        match TIME_UNITS.iter().find(|(_, factor)| ms != 0 && ms % factor == 0) {
+        match TIME_UNITS
+            .iter()
+            .find(|(_, factor)| ms != 0 && ms.is_multiple_of(*factor))
+        {
             Some((unit, factor)) => format!("{}{unit}", ms / factor),
             None => "0".into(),
         }

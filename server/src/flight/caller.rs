@@ -141,5 +141,6 @@ fn cookie_of(metadata: &MetadataMap) -> Option<String> {
     let ours = pairs
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(name, _)| *name == COOKIE);
-    ours.map(|(_, value)| value.trim_matches('"').to_owned()).last()
+    // The last one wins, as in a browser.
+    ours.fold(None, |_, (_, value)| Some(value.trim_matches('"').to_owned()))
 }

@@ -168,7 +168,7 @@ impl Engine {
             session = record.session,
             user = record.user
         );
-        let task = self.threads.spawn(run.to_end(sender).instrument(span));
+        let task = self.threads.spawn(run.complete(sender).instrument(span));
         let timer = AbortOnDrop::here(expire(session.options().limits.query_timeout.limit(), &record));
         let batches = Batches {
             _timer: timer,

@@ -161,7 +161,10 @@ impl Record {
             State::Failed
         };
         if let Some(meter) = progress.meter.take() {
-            meter.finished(outcome.as_ref().map(|()| ()).map_err(Error::kind));
+            meter.finished(match &outcome {
+                Ok(()) => Ok(()),
+                Err(error) => Err(error.kind()),
+            });
         }
         progress.error = outcome.err();
         progress.ended = Some(Instant::now());

@@ -80,7 +80,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Runs to the end, whatever it is, and records it.
-    pub(super) async fn to_end(self, sender: Sender) {
+    pub(super) async fn complete(self, sender: Sender) {
         let record = Arc::clone(&self.record);
         let mut ended = Ended {
             engine: Arc::clone(&self.engine),

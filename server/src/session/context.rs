@@ -56,7 +56,7 @@ fn set_engine(options: &mut datafusion::config::ConfigOptions, config: &Config, 
         0 => cpu_threads(config),
         partitions => partitions,
     };
-    options.execution.target_partitions = partitions.into();
+    options.execution.target_partitions = partitions;
     if let Ok(rows) = ConfigNonZeroUsize::try_new(engine.batch_rows) {
         options.execution.batch_size = rows;
     }

@@ -24,7 +24,7 @@ pub struct PreparedStatement {
 #[derive(Debug)]
 pub enum OpenResult {
     /// A statement that runs when its ticket is redeemed.
-    Planned(PreparedStatement),
+    Planned(Box<PreparedStatement>),
     /// A statement that ran when it was asked for: what it has to return.
     Done(RecordBatch),
 }

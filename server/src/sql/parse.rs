@@ -30,7 +30,7 @@ pub fn one(text: &str, state: &SessionState) -> Result<Statement> {
 
 fn all(text: &str, state: &SessionState) -> Result<VecDeque<Statement>> {
     let options = &state.config_options().sql_parser;
-    let dialect = dialect(&options.dialect.to_string())?;
+    let dialect = dialect(options.dialect.as_ref())?;
     depth::check(text, dialect.as_ref())?;
     DFParserBuilder::new(text)
         .with_dialect(dialect.as_ref())

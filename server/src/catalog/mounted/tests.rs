@@ -34,12 +34,17 @@ async fn listing_head_and_get_agree_on_the_version() {
         .try_collect()
         .await
         .unwrap();
-    assert_eq!(listed, [head.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&head));
     assert_eq!(got.meta, head);
     assert_eq!(got.bytes().await.unwrap(), "0123456789");
     let ranges = store.get_ranges(&location, &[0..2, 8..10, 3..3]).await.unwrap();
     assert_eq!(ranges, ["01", "89", ""]);
-    assert!(store.get_ranges(&location, &[8..11]).await.is_err());
+    assert!(
+        store
+            .get_ranges(&location, std::slice::from_ref(&(8..11)))
+            .await
+            .is_err()
+    );
     let folder = store
         .list_with_delimiter(Some(&mounted_path(folder.path())))
         .await

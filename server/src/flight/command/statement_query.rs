@@ -62,7 +62,7 @@ pub async fn open(
     let query = random::token(16)?;
     let schema = Arc::clone(&prepared.statement.schema);
     let result = match prepared.statement.kind {
-        Kind::Query => OpenResult::Planned(prepared),
+        Kind::Query => OpenResult::Planned(Box::new(prepared)),
         Kind::Change | Kind::Define => {
             let changed = core.engine.change(&caller.session, &prepared).await?;
             OpenResult::Done(super::count_batch(&schema, changed)?)
