@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 /// The workspace's target folder.
 pub fn target_dir() -> PathBuf {
@@ -22,15 +23,45 @@ pub fn workspace_dir() -> PathBuf {
         .to_owned()
 }
 
-/// The server's binary in the profile that this test was built in, built once a test process.
+/// The server's binary in the profile that this test was built in.
+///
+/// `cargo test` builds it before any test runs, since the server has an integration test of its own. Where only these
+/// tests were asked for and the binary is older than the sources, it is built here.
 ///
 /// # Panics
 /// If it cannot be built.
 pub fn server_binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY
-        .get_or_init(|| build_server(&profile(), TEST_FEATURES))
+        .get_or_init(|| {
+            let built = target_dir().join(profile()).join("warpflight");
+            match is_current(&built) {
+                true => built,
+                false => build_server(&profile(), TEST_FEATURES),
+            }
+        })
         .clone()
+}
+
+/// Whether a binary is newer than everything that it is made of.
+fn is_current(binary: &Path) -> bool {
+    let Ok(built) = binary.metadata().and_then(|metadata| metadata.modified()) else {
+        return false;
+    };
+    let sources = ["Cargo.toml", "Cargo.lock", "server", "kernels", "config"];
+    sources
+        .iter()
+        .all(|source| is_older(&workspace_dir().join(source), built))
+}
+
+fn is_older(path: &Path, than: SystemTime) -> bool {
+    match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().all(|entry| is_older(&entry.path(), than)),
+        Err(_) => path
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|changed| changed <= than),
+    }
 }
 
 /// What `cargo test` turns on by dev-dependencies. The same packages and features as there, so that nothing is
