@@ -20,6 +20,12 @@ pub mod sql;
 
 pub mod catalog;
 
+pub mod pipeline;
+
+pub mod scan;
+
+pub mod batch;
+
 pub mod observe;
 
 pub mod socket;

@@ -7,7 +7,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 
 use crate::error_word::ErrorFlags;
 
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -18,6 +18,7 @@ const PARTS: [&str; 10] = [
     include_str!("order.cuh"),
     include_str!("strings.cuh"),
     include_str!("dates.cuh"),
+    include_str!("columns.cuh"),
 ];
 
 /// The whole prelude.

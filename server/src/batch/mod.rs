@@ -1,0 +1,37 @@
+//! Columns in device memory, and the way between them and Arrow's.
+//!
+//! In: Arrow batches, or buffers that a scan or a kernel filled. Out: the same rows on the other side.
+//! It does not know plans or files.
+
+mod repr;
+
+pub use repr::{DECIMAL_64_DIGITS, Repr, bitmap_bytes};
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use kernels::Buffer;
+
+/// A column in device memory. Rows that are null hold zeros, or a reference to no bytes.
+#[derive(Debug, Clone)]
+pub struct DeviceColumn {
+    /// Arrow's type of it.
+    pub data_type: DataType,
+    /// How its values are held.
+    pub repr: Repr,
+    /// `repr.width()` bytes a row; the words of a bitmap for booleans.
+    pub values: Arc<Buffer>,
+    /// Arrow's bitmap in whole 32-bit words; `None` if no row is null.
+    pub validity: Option<Arc<Buffer>>,
+    /// Where the references of a string column lead.
+    pub owners: Vec<Arc<Buffer>>,
+}
+
+/// Rows in device memory.
+#[derive(Debug, Clone)]
+pub struct DeviceBatch {
+    /// How many.
+    pub rows: usize,
+    /// Their columns, of `rows` rows each.
+    pub columns: Vec<DeviceColumn>,
+}
