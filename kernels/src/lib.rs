@@ -13,6 +13,7 @@ mod device;
 mod error;
 mod error_word;
 mod event;
+pub mod group;
 mod info;
 mod launch;
 pub mod module;
@@ -32,7 +33,12 @@ pub mod strings;
 pub fn library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
     sources.push(compress::source());
-    sources.extend([select::source(), strings::source(), selftest::source()]);
+    sources.extend([
+        group::source(),
+        select::source(),
+        strings::source(),
+        selftest::source(),
+    ]);
     sources
 }
 

@@ -1,0 +1,22 @@
+// A table of groups that has grown: every group is entered into its new slots. A thread a group.
+
+WF_KERNEL(256) enter_groups(WfGroups* table, u32 key_words) {
+  u64 group = wf_grid_thread();
+  if (group >= table->count) return;
+  const u64* keys = (const u64*)table->keys;
+  // As wf_hash_words, for a number of words that is not known when this is compiled.
+  u64 hash = WF_HASH_A;
+  for (u32 w = 0; w < key_words; w++) hash = wf_fold(keys[(u64)w * table->capacity + group] ^ WF_HASH_C, hash ^ WF_HASH_B);
+  u32 at = (u32)(hash ^ hash >> 32) & table->slot_mask;
+  // Keys differ, so the first free slot is the group's.
+  while (atomicCAS((u32*)table->slots + at, 0u, (u32)group + 1u) != 0u) at = (at + 1u) & table->slot_mask;
+}
+
+// String s of all groups as references: a long string where it is kept, a short one in its key word.
+WF_KERNEL(256) refer_to_texts(const WfGroups* table, u32 text, u32 key_word, WfStringRef* references) {
+  u64 group = wf_grid_thread();
+  if (group >= table->count) return;
+  WfStringRef kept = ((const WfStringRef*)table->texts)[(u64)text * table->capacity + group];
+  if (kept.address == 0) kept.address = (u64)((const u64*)table->keys + (u64)key_word * table->capacity + group);
+  references[group] = kept;
+}
