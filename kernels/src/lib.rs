@@ -25,6 +25,7 @@ mod reservation;
 pub mod select;
 pub mod selftest;
 pub mod sim;
+pub mod sort;
 mod stream;
 pub mod strings;
 
@@ -32,6 +33,7 @@ pub mod strings;
 pub fn library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
     sources.push(compress::source());
+    sources.extend(sort::sources());
     sources.extend([select::source(), strings::source(), selftest::source()]);
     sources
 }
