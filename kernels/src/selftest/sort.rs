@@ -59,7 +59,7 @@ fn draw(random: &mut Random, pattern: Pattern, rows: usize, words: usize) -> Vec
                 Pattern::Random => random.bits(),
                 Pattern::Equal => equal,
                 // Several rows a value, so that the words after it decide.
-                Pattern::Ascending => row as u64 / 5 >> (3 * (words - 1 - word)),
+                Pattern::Ascending => (row as u64 / 5) >> (3 * (words - 1 - word)),
                 Pattern::Descending => u64::MAX - row as u64 / 3,
                 Pattern::FewValues => random.below(3) << (random.below(2) * 40),
                 Pattern::OneDigit if word == varied_word => random.below(256) << shift,
