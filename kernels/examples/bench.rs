@@ -8,6 +8,7 @@ use warpflight_kernels::compress::{Blob, Codec, Decompressor};
 use warpflight_kernels::parquet::{Conversion, Encoding, Page, PageDecoder, SLACK_BYTES};
 use warpflight_kernels::select::{Gather, Selector};
 use warpflight_kernels::selftest::Random;
+use warpflight_kernels::sort::{Keys, Sorter};
 use warpflight_kernels::strings::{OffsetWidth, StringWriter};
 use warpflight_kernels::{
     Buffer, Device, DeviceError, DeviceOptions, ErrorWord, Reservation, Stream, cuda, values_from_bytes,
@@ -268,6 +269,42 @@ impl Bench {
             selector.gather(stream, reservation, &[column], view, kept, rows, &uses, error)
         })
     }
+
+    /// Rates count the row numbers that come out: rows a second are a quarter of the bytes.
+    fn sort(&mut self, rows: usize) -> Outcome {
+        let sorter = Sorter::new(&self.device)?;
+        let random: Vec<u64> = (0..rows).map(|_| self.random.bits()).collect();
+        let low = |bits: u32| random.iter().map(|key| key & ((1 << bits) - 1)).collect();
+        let few = random.iter().map(|key| key % 3).collect();
+        let cases: [(&str, Vec<u64>); 4] = [
+            ("64 bits", random.clone()),
+            ("32 bits", low(32)),
+            ("16 bits", low(16)),
+            ("3 values and 64 bits", [few, random.clone()].concat()),
+        ];
+        for (name, values) in cases {
+            let words = values.len() / rows;
+            let uploaded = self.stream.upload_values(&self.reservation, &values)?;
+            let view = uploaded.view();
+            let keys = Keys { view, rows, words };
+            self.time(&format!("sort by {name}"), rows * 4, |_| {
+                sorter.sort(&self.stream, &self.reservation, keys).map(drop)
+            })?;
+            for k in [10, 1000] {
+                self.time(&format!("first {k} by {name}"), rows * 4, |_| {
+                    sorter.first(&self.stream, &self.reservation, keys, k).map(drop)
+                })?;
+            }
+            let order = sorter.sort(&self.stream, &self.reservation, keys)?;
+            self.time(&format!("boundaries by {name}"), rows * 4, |_| {
+                let order = order.view();
+                sorter
+                    .boundaries(&self.stream, &self.reservation, keys, order)
+                    .map(drop)
+            })?;
+        }
+        Ok(())
+    }
 }
 
 #[allow(clippy::print_stdout)]
@@ -310,5 +347,6 @@ fn run(device: Device, output_bytes: usize) -> Outcome {
     bench.fixed(rows)?;
     bench.strings(rows / 2 / PAGE_ROWS * PAGE_ROWS)?;
     bench.snappy(output_bytes)?;
-    bench.select(rows)
+    bench.select(rows)?;
+    bench.sort(rows)
 }

@@ -26,6 +26,7 @@ mod reservation;
 pub mod select;
 pub mod selftest;
 pub mod sim;
+pub mod sort;
 mod stream;
 pub mod strings;
 
@@ -33,6 +34,7 @@ pub mod strings;
 pub fn library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
     sources.push(compress::source());
+    sources.extend(sort::sources());
     sources.extend([
         group::source(),
         select::source(),

@@ -82,6 +82,11 @@ fn select() {
 }
 
 #[test]
+fn sort() {
+    run("sort/", 4, true);
+}
+
+#[test]
 fn strings() {
     run("strings/", 4, true);
 }

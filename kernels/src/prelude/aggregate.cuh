@@ -29,6 +29,5 @@ WF_DEVICE void wf_shared_add_wide(u64* low, u64* high, i128 v) {
   if (rest != 0) atomicAdd(high, rest);
 }
 
-// Integers as words of the same order, unsigned.
-WF_DEVICE u64 wf_signed_key(i64 v) { return (u64)v ^ 1ull << 63; }
-WF_DEVICE i64 wf_from_signed_key(u64 key) { return (i64)(key ^ 1ull << 63); }
+// The integer whose wf_order_key is `key`.
+WF_DEVICE i64 wf_integer_from_order_key(u64 key) { return (i64)(key ^ 1ull << 63); }

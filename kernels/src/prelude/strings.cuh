@@ -11,6 +11,14 @@ WF_DEVICE u64 wf_swap_bytes(u64 v) {
   return (u64)__byte_perm((u32)v, 0, 0x0123) << 32 | __byte_perm((u32)(v >> 32), 0, 0x0123);
 }
 
+// The bytes from 8 * word on as a number of the same order, with zeros after the end. Strings sort by such words for
+// the longest of them, and then by their lengths, because a string may itself end in zeros.
+WF_DEVICE u64 wf_string_word(WfStringRef text, u64 word) {
+  u64 at = word * 8u;
+  if (at >= text.bytes) return 0;
+  return wf_swap_bytes(wf_unpack((const u8*)text.address + at, 0, (u32)wf_min<u64>(text.bytes - at, 8u) * 8u));
+}
+
 // Negative, zero or positive as `a` sorts before, with or after `b`.
 WF_DEVICE i32 wf_string_compare(const u8* a, u64 a_bytes, const u8* b, u64 b_bytes) {
   u64 common = wf_min(a_bytes, b_bytes);

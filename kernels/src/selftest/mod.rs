@@ -10,6 +10,7 @@ mod prelude;
 mod random;
 mod rates;
 mod select;
+mod sort;
 
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,7 @@ pub fn checks() -> Vec<Check> {
         parquet::CHECKS,
         compress::CHECKS,
         select::CHECKS,
+        sort::CHECKS,
     ]
     .concat()
 }

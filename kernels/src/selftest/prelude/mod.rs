@@ -3,6 +3,7 @@
 mod arithmetic;
 mod bits;
 mod dates;
+mod order;
 mod scans;
 mod strings;
 mod threads;
@@ -13,6 +14,7 @@ use crate::module::{Kernel, KernelSource};
 use arithmetic::{arithmetic, powers_of_ten};
 use bits::{hash, unpack, varint};
 use dates::dates;
+use order::order_keys;
 use scans::{block_reduce, block_scan};
 use strings::string_functions;
 use threads::{dynamic_shared, error_word, shapes, warp_operations};
@@ -77,6 +79,10 @@ pub(super) const CHECKS: &[Check] = &[
         name: "prelude/wide_atomics",
         run: wide_atomics,
     },
+    Check {
+        name: "prelude/order_keys",
+        run: order_keys,
+    },
 ];
 
 /// The kernels of this file.
@@ -107,6 +113,8 @@ pub(super) fn source() -> KernelSource {
             "dates",
             "wide_atomics",
             "read_wide_sum",
+            "order_keys",
+            "string_words",
         ],
     )
 }

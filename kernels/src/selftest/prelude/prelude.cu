@@ -201,3 +201,33 @@ WF_KERNEL(32) read_wide_sum(const WfWideSum* sum, i128* value, u32* overflow) {
   *value = wf_wide_sum(sum, &left);
   *overflow = left;
 }
+
+// The sort keys of one number in every type, ascending and descending: 16 words each.
+WF_KERNEL(256) order_keys(const i128* values, u64 count, u64* out) {
+  u64 at = wf_grid_thread();
+  if (at >= count) return;
+  i128 value = values[at];
+  u64* mine = out + at * 16;
+  mine[0] = wf_order_key((i8)value);
+  mine[1] = wf_order_key((i16)value);
+  mine[2] = wf_order_key((i32)value);
+  mine[3] = wf_order_key((i64)value);
+  mine[4] = wf_order_word(wf_order_key(value), 0);
+  mine[5] = wf_order_word(wf_order_key(value), 1);
+  mine[6] = wf_order_key(__longlong_as_double((i64)value));
+  mine[7] = wf_order_key(__int_as_float((i32)value));
+  mine[8] = wf_descending(wf_order_key((i8)value));
+  mine[9] = wf_descending(wf_order_key((i16)value));
+  mine[10] = wf_descending(wf_order_key((i32)value));
+  mine[11] = wf_descending(wf_order_key((i64)value));
+  mine[12] = wf_order_word(wf_descending(wf_order_key(value)), 0);
+  mine[13] = wf_order_word(wf_descending(wf_order_key(value)), 1);
+  mine[14] = wf_descending(wf_order_key(__longlong_as_double((i64)value)));
+  mine[15] = wf_descending(wf_order_key(__int_as_float((i32)value)));
+}
+
+// Words of strings, a string's side by side.
+WF_KERNEL(256) string_words(const WfStringRef* strings, u64 count, u64 words, u64* out) {
+  u64 at = wf_grid_thread();
+  if (at < count * words) out[at] = wf_string_word(strings[at / words], at % words);
+}
