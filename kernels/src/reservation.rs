@@ -113,6 +113,11 @@ impl Reservation {
         self.0.used_bytes.load(Ordering::Acquire)
     }
 
+    /// Bytes that a buffer of `bytes` draws on its reservation.
+    pub fn charged_bytes(bytes: usize) -> usize {
+        crate::arena::rounded(bytes)
+    }
+
     /// Promises `bytes` more, or fails and changes nothing.
     pub fn grow(&self, bytes: usize) -> Result<()> {
         self.0.budget.take(bytes)?;

@@ -37,3 +37,5 @@ pub mod random;
 pub mod error;
 
 pub mod error_datafusion;
+
+pub mod error_device;

@@ -4,8 +4,12 @@
 //! It does not know plans or files.
 
 mod repr;
+#[cfg(test)]
+pub(crate) mod testing;
+mod upload;
 
 pub use repr::{DECIMAL_64_DIGITS, Repr, bitmap_bytes};
+pub use upload::{upload, upload_bytes};
 
 use std::sync::Arc;
 

@@ -1,0 +1,131 @@
+//! What tests of several modules need: an emulated device, and columns back from it, the plain way.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayData, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, StringArray, make_array,
+};
+use arrow::buffer::{BooleanBuffer, Buffer as ArrowBuffer, NullBuffer};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use kernels::parquet::StringRef;
+use kernels::{Device, DeviceOptions, SimOptions, Stream, bytes_of};
+
+use super::{DeviceColumn, Repr};
+
+/// An emulated device whose compiled kernels are kept for the next test.
+pub(crate) fn sim(seed: u64) -> Device {
+    Device::open(&DeviceOptions {
+        cache_dir: Some(std::env::temp_dir().join("warpflight-test-modules")),
+        sim: SimOptions {
+            seed,
+            compiler: std::env::var_os("CXX").map(PathBuf::from),
+            ..SimOptions::default()
+        },
+        ..DeviceOptions::sim()
+    })
+    .expect("the emulation opens")
+}
+
+/// The column's rows, and a check that null rows hold zeros and strings lie in the column's own buffers.
+pub(crate) fn downloaded(column: &DeviceColumn, rows: usize, stream: &Stream) -> ArrayRef {
+    let nulls = column.validity.as_ref().map(|words| {
+        let words: Vec<u32> = stream.read_sync(words.view()).expect("validity");
+        assert_eq!(words.len(), rows.div_ceil(32), "words of validity");
+        NullBuffer::new(BooleanBuffer::new(ArrowBuffer::from_vec(words), 0, rows))
+    });
+    let valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+    let bytes: Vec<u8> = stream.read_sync(column.values.view()).expect("values");
+    assert_eq!(
+        bytes.len(),
+        column.repr.bytes(rows),
+        "bytes of {}",
+        column.data_type
+    );
+    let width = column.repr.width();
+    for row in (0..rows).filter(|&row| width > 0 && !valid(row)) {
+        let value = &bytes[row * width..][..width];
+        match column.repr {
+            Repr::Str => assert_eq!(value[8..], [0; 8], "null row {row} refers to no bytes"),
+            _ => assert!(value.iter().all(|&byte| byte == 0), "null row {row} is zero"),
+        }
+    }
+    match column.repr {
+        Repr::Bool => {
+            let values = BooleanBuffer::new(ArrowBuffer::from_vec(bytes), 0, rows);
+            Arc::new(BooleanArray::new(values, nulls))
+        }
+        Repr::Str => strings(column, rows, &bytes, nulls, stream),
+        Repr::I64 | Repr::I128 if column.data_type.is_decimal() => {
+            let values = bytes.chunks(width).map(|value| match value.len() {
+                8 => i128::from(i64::from_le_bytes(value.try_into().unwrap())),
+                _ => i128::from_le_bytes(value.try_into().unwrap()),
+            });
+            let (precision, scale) = match column.data_type {
+                DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) => (p, s),
+                _ => unreachable!(),
+            };
+            let values = Decimal128Array::new(values.collect(), nulls)
+                .with_precision_and_scale(precision, scale)
+                .expect("decimals");
+            cast(&values, &column.data_type).expect("narrower decimals")
+        }
+        _ => {
+            let data = ArrayData::builder(column.data_type.clone())
+                .len(rows)
+                .add_buffer(ArrowBuffer::from_slice_ref(bytes.as_slice()))
+                .nulls(nulls)
+                .align_buffers(true)
+                .build()
+                .expect("array");
+            make_array(data)
+        }
+    }
+}
+
+fn strings(
+    column: &DeviceColumn,
+    rows: usize,
+    bytes: &[u8],
+    nulls: Option<NullBuffer>,
+    stream: &Stream,
+) -> ArrayRef {
+    let owners: Vec<(u64, Vec<u8>)> = column
+        .owners
+        .iter()
+        .map(|owner| (owner.address(), stream.read_sync(owner.view()).expect("owner")))
+        .collect();
+    let references: Vec<StringRef> = kernels::values_from_bytes(bytes);
+    assert_eq!(bytes_of(&references).len(), rows * 16);
+    let values = references.iter().enumerate().map(|(row, reference)| {
+        let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+        valid.then(|| {
+            let len = reference.bytes as usize;
+            if len == 0 {
+                return Vec::new();
+            }
+            let (start, owner) = owners
+                .iter()
+                .find(|(start, owner)| (*start..start + owner.len() as u64).contains(&reference.address))
+                .unwrap_or_else(|| panic!("row {row} leads out of the column's buffers"));
+            owner[(reference.address - start) as usize..][..len].to_vec()
+        })
+    });
+    let values: BinaryArray = values.collect();
+    let text = matches!(
+        column.data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
+    if text {
+        let values = cast(&values, &DataType::Utf8).expect("UTF-8");
+        assert_eq!(
+            values.null_count(),
+            nulls.map_or(0, |nulls| nulls.null_count()),
+            "UTF-8"
+        );
+        assert!(values.as_any().is::<StringArray>());
+        return cast(&values, &column.data_type).expect("strings");
+    }
+    cast(&values, &column.data_type).expect("binaries")
+}
