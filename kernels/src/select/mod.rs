@@ -15,7 +15,7 @@ use crate::stream::Stream;
 const TILE_ROWS: usize = 8192;
 
 pub(crate) fn source() -> KernelSource {
-    let kernels = &["count_mask", "sum_tiles", "write_rows", "gather_rows"];
+    let kernels = &["count_mask", "sum_tiles", "write_rows", "gather_rows", "append_rows"];
     KernelSource::library("select", include_str!("select.cu"), kernels)
 }
 
@@ -26,6 +26,7 @@ pub struct Selector {
     sum_tiles: Kernel,
     write_rows: Kernel,
     gather_rows: Kernel,
+    append_rows: Kernel,
 }
 
 /// A mask whose kept rows are counted on the device.
@@ -67,6 +68,26 @@ pub struct Gather {
 // SAFETY: numbers only; 40 bytes without padding.
 unsafe impl Plain for Gather {}
 
+/// One column to append. `WfAppend` of `select.cu`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Append {
+    /// Address of the values, or of a bitmap.
+    pub source: u64,
+    /// Address of row 0 of where they go; a bitmap is zero behind the rows that it has.
+    pub target: u64,
+    /// Address of the validity bitmap; 0 if every row is valid.
+    pub source_validity: u64,
+    /// Address of where the validity goes, zero behind the rows that it has; or 0.
+    pub target_validity: u64,
+    /// Bytes of a value; 0 for a bitmap.
+    pub width: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+// SAFETY: numbers only; 40 bytes without padding.
+unsafe impl Plain for Append {}
+
 impl Selector {
     /// Compiles them, or finds them compiled.
     pub fn new(device: &Device) -> Result<Self> {
@@ -76,6 +97,7 @@ impl Selector {
             sum_tiles: module.kernel("sum_tiles")?,
             write_rows: module.kernel("write_rows")?,
             gather_rows: module.kernel("gather_rows")?,
+            append_rows: module.kernel("append_rows")?,
         })
     }
 
@@ -174,6 +196,28 @@ impl Selector {
         let mut grid = Grid::covering(count, 256, 256);
         grid.blocks[1] = columns.len() as u32;
         stream.launch(&self.gather_rows, grid, &args)
+    }
+
+    /// Queues the copying of `rows` rows of all columns in one launch, behind `offset` rows of their targets. `uses` are
+    /// the buffers of the columns.
+    pub fn append(
+        &self,
+        stream: &Stream,
+        reservation: &Reservation,
+        columns: &[Append],
+        rows: usize,
+        offset: usize,
+        uses: &[&Buffer],
+    ) -> Result<()> {
+        if columns.is_empty() || rows == 0 {
+            return Ok(());
+        }
+        let table = stream.upload_values(reservation, columns)?;
+        let args = Args::new().buffer(&table).value(rows as u64).value(offset as u64);
+        let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
+        let mut grid = Grid::covering(rows, 256, 256);
+        grid.blocks[1] = columns.len() as u32;
+        stream.launch(&self.append_rows, grid, &args)
     }
 }
 

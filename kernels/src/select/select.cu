@@ -87,3 +87,33 @@ WF_KERNEL(256) gather_rows(const WfGather* columns, const u32* rows, u64 count, 
   if (column.target_validity != 0) ((u32*)column.target_validity)[to >> 5] = valid_bits;
   if (column.width == 0) ((u32*)column.target)[to >> 5] = set_bits;
 }
+
+struct WfAppend {
+  u64 source;
+  u64 target;
+  u64 source_validity;  // or 0: every row is valid
+  u64 target_validity;  // or 0
+  u32 width;            // bytes, or 0 for a bitmap
+  u32 reserved;
+};
+
+// Sets the bits of 32 rows from `row` on, which need not start at a word: other warps write the rest of both words.
+WF_DEVICE void append_bits(u32* bitmap, u64 row, u32 bits) {
+  u32 shift = (u32)(row & 31u);
+  if (bits << shift != 0) atomicOr(bitmap + (row >> 5), bits << shift);
+  if (shift != 0 && bits >> (32u - shift) != 0) atomicOr(bitmap + (row >> 5) + 1, bits >> (32u - shift));
+}
+
+// The rows of several columns behind the `offset` rows of others: blockIdx.y is the column. Bitmaps were zero before.
+WF_KERNEL(256) append_rows(const WfAppend* columns, u64 rows, u64 offset) {
+  WfAppend column = columns[blockIdx.y];
+  u64 row = wf_grid_thread();
+  bool inside = row < rows;
+  WfGather copy = {column.source, column.target + offset * column.width, 0, 0, column.width, 0};
+  if (inside && column.width > 0) gather_value(&copy, row, row);
+  u32 valid = __ballot_sync(WF_ALL_LANES, inside && wf_bit((const u32*)column.source_validity, row));
+  u32 set = __ballot_sync(WF_ALL_LANES, inside && column.width == 0 && wf_bit((const u32*)column.source, row));
+  if (wf_lane_id() != 0 || !inside) return;
+  if (column.target_validity != 0) append_bits((u32*)column.target_validity, offset + row, valid);
+  if (column.width == 0) append_bits((u32*)column.target, offset + row, set);
+}

@@ -3,11 +3,14 @@
 //! In: Arrow batches, or buffers that a scan or a kernel filled. Out: the same rows on the other side.
 //! It does not know plans or files.
 
+pub mod download;
 mod repr;
+mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 mod upload;
 
+pub use space::Space;
 pub use repr::{DECIMAL_64_DIGITS, Repr, bitmap_bytes};
 pub use upload::{upload, upload_bytes};
 
@@ -15,6 +18,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use kernels::Buffer;
+
+/// How long a copy waits for pinned memory that others hold.
+const PINNED_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A column in device memory. Rows that are null hold zeros, or a reference to no bytes.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use option::Definition;
-use sections::{DataOptions, EngineOptions, LimitOptions, SecurityOptions, ServerOptions};
+use sections::{DataOptions, EngineOptions, GpuOptions, LimitOptions, SecurityOptions, ServerOptions};
 use tables::{StoreEntry, TableEntry, UserEntry};
 
 /// `config/default.toml`, as it was when this binary was built.
@@ -33,6 +33,8 @@ pub struct Config {
     pub data: DataOptions,
     /// How queries are run.
     pub engine: EngineOptions,
+    /// GPUs and their memory.
+    pub gpu: GpuOptions,
     /// The `[[table]]` entries.
     pub tables: Vec<TableEntry>,
     /// The `[[user]]` entries; authentication is on if there is one.
@@ -49,6 +51,7 @@ pub fn definitions() -> Vec<Definition> {
         LimitOptions::definitions(),
         DataOptions::definitions(),
         EngineOptions::definitions(),
+        GpuOptions::definitions(),
     ]
     .concat()
 }
@@ -150,7 +153,8 @@ impl Config {
             .or_else(|| self.security.set(name, text))
             .or_else(|| self.limits.set(name, text))
             .or_else(|| self.data.set(name, text))
-            .or_else(|| self.engine.set(name, text));
+            .or_else(|| self.engine.set(name, text))
+            .or_else(|| self.gpu.set(name, text));
         match accepted {
             Some(true) => Ok(()),
             Some(false) => Err(definition(name).map_or_else(|error| error, |known| known.refusal(text))),
@@ -169,6 +173,7 @@ impl Config {
             .or_else(|| self.limits.show(name))
             .or_else(|| self.data.show(name))
             .or_else(|| self.engine.show(name))
+            .or_else(|| self.gpu.show(name))
             .ok_or_else(|| unknown(name))
     }
 }
@@ -194,7 +199,7 @@ fn unknown(name: &str) -> Error {
 
 fn sections_and_lists() -> impl Iterator<Item = &'static str> {
     [
-        "server", "security", "limits", "data", "engine", "table", "user", "store",
+        "server", "security", "limits", "data", "engine", "gpu", "table", "user", "store",
     ]
     .into_iter()
 }

@@ -26,8 +26,36 @@ choice! {
     DeviceChoice {
         /// A GPU if one can be used, else the CPU.
         Auto = "auto",
+        /// An NVIDIA GPU.
+        Cuda = "cuda",
+        /// The emulation of a GPU on the host, in builds with the feature `sim`.
+        Sim = "sim",
         /// DataFusion's operators on the CPU.
         Cpu = "cpu",
+    }
+}
+
+choice! {
+    /// How a query's rows go through the GPU.
+    Executor {
+        /// Partition by partition, several in flight.
+        Streaming = "streaming",
+        /// In one partition.
+        InMemory = "in-memory",
+        /// Not at all: DataFusion runs it.
+        Cpu = "cpu",
+    }
+}
+
+choice! {
+    /// What happens when part of a query cannot run as asked.
+    FallbackMode {
+        /// It runs otherwise, and the log says why.
+        Warn = "warn",
+        /// The query is refused when it is planned.
+        Raise = "raise",
+        /// It runs otherwise.
+        Silent = "silent",
     }
 }
 
@@ -124,13 +152,41 @@ options! {
 options! {
     /// How queries are run.
     section "engine" EngineOptions {
-        /// Where operators run.
+        /// Where operators run: auto is a GPU if one can be used, else the CPU; sim is an emulation for tests.
         device: DeviceChoice = DeviceChoice::Auto, Session;
+        /// How rows go through the GPU: streaming, partition by partition; in-memory, in one partition; cpu, not at all.
+        executor: Executor = Executor::Streaming, Session;
+        /// What happens when part of a query cannot run as asked: warn, raise or silent.
+        fallback_mode: FallbackMode = FallbackMode::Warn, Session;
+        /// Decoded bytes of a partition of a scan. 0 is a share of the device's memory.
+        target_partition_size: Bytes = Bytes(0), Session;
+        /// Rows of a partition of an input that is in memory: VALUES, uploaded tables.
+        max_rows_per_partition: usize = 1 << 20, Session;
+        /// Partitions of a scan that are read, copied and decoded at the same time.
+        partitions_in_flight: usize = 4, Session;
+        /// Whether what the GPU answers is compared with what the CPU answers; a difference is an error.
+        verify: bool = false, Session;
         /// Threads that run queries on the CPU. 0 is one a core.
         cpu_threads: usize = 0, Server;
         /// Partitions that a query on the CPU is split into. 0 is as many as cpu_threads.
         cpu_partitions: usize = 0, Session;
         /// Rows of the batches that operators on the CPU pass on.
         batch_rows: usize = 8192, Session;
+    }
+}
+
+options! {
+    /// GPUs and their memory.
+    section "gpu" GpuOptions {
+        /// Number of the GPU that is used.
+        gpu: u32 = 0, Server;
+        /// Device memory that queries may use together. 0 is nine tenths of what is free.
+        device_memory_limit: Bytes = Bytes(0), Server;
+        /// Host memory that may be pinned for copies. It is pinned as it is needed.
+        pinned_memory_limit: Bytes = Bytes(4 << 30), Server;
+        /// Folder for compiled kernels. Empty is warpflight/kernels in the user's cache folder.
+        kernel_cache: Option<PathBuf> = None, Server;
+        /// Folder with NVIDIA's run-time compiler, if the system does not find it.
+        nvrtc_folder: Option<PathBuf> = None, Server;
     }
 }

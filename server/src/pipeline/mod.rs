@@ -1,6 +1,14 @@
 //! Pipelines as specifications: typed expressions and what becomes of their values, cut at the breakers.
 //!
-//! In: DataFusion's physical expressions and operators, read by [`crate::offload`]. Out: plain values that print
-//! themselves, and the CUDA C++ text of their kernels. It launches nothing and holds no data.
+//! In: what [`crate::offload`] read from DataFusion's physical plan. Out: plain values that print themselves, and the
+//! CUDA C++ text of their kernels. It launches nothing and holds no data.
 
+pub mod aggregate;
 pub mod expr;
+mod graph;
+pub mod kernels;
+mod sort;
+
+pub use aggregate::AggregateSpec;
+pub use graph::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
+pub use sort::{SortKey, SortSpec};

@@ -1,0 +1,148 @@
+//! Rows through a graph of pipelines, on one thread of the query's own: each pipeline pulls its source and pushes into
+//! the next one, so that a batch goes as far as it can before the next one is begun.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::execution::TaskContext;
+use tokio::runtime::Handle;
+
+use super::metrics::PipelineMetrics;
+use super::stop::Stop;
+use super::{Settings, scanning, uploading};
+use crate::batch::{DeviceBatch, Space};
+use crate::error::Error;
+use crate::operator::{Aggregate, Gpu, Limit, Result, Rows, Sort};
+use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
+
+/// Whether whoever takes batches wants more of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    More,
+    Enough,
+}
+
+/// Takes a batch, and the space that holds it.
+pub(super) type Taker<'a> = dyn FnMut(DeviceBatch, Space) -> Result<Wanted> + 'a;
+
+/// One run of a graph.
+pub(super) struct Flow<'a> {
+    pub(super) gpu: &'a Arc<Gpu>,
+    pub(super) graph: &'a PipelineGraph,
+    pub(super) inputs: &'a [Arc<dyn datafusion::physical_plan::ExecutionPlan>],
+    pub(super) settings: &'a Settings,
+    pub(super) context: &'a Arc<TaskContext>,
+    /// Where asynchronous work of this query runs.
+    pub(super) handle: &'a Handle,
+    pub(super) stop: &'a Stop,
+    /// One a pipeline.
+    pub(super) metrics: &'a [PipelineMetrics],
+}
+
+impl Flow<'_> {
+    /// Runs pipeline `id` and all that it reads; its rows go to `take`.
+    pub(super) fn run(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
+        let pipeline = &self.graph.pipelines[id];
+        let metrics = &self.metrics[id];
+        let mut take = |batch: DeviceBatch, space: Space| {
+            metrics.rows(batch.rows);
+            take(batch, space)
+        };
+        match &pipeline.sink {
+            Sink::Pass => self.pass(id, pipeline, &mut take),
+            Sink::Limit { skip, fetch } => self.limit(id, pipeline, Limit::new(*skip, *fetch), &mut take),
+            Sink::Aggregate(spec) => {
+                let own = Space::new_sync(&self.gpu.device, 0)?;
+                let mut aggregate = Aggregate::new(spec.clone(), pipeline.filters.clone(), own)?;
+                self.source(id, &mut |batch, _space| {
+                    aggregate.add_sync(self.gpu, &metrics.times, &batch)?;
+                    Ok(Wanted::More)
+                })?;
+                let space = Space::new_sync(&self.gpu.device, 0)?;
+                let groups = aggregate.finish_sync(self.gpu, &metrics.times, &space)?;
+                match groups.rows {
+                    0 => Ok(Wanted::More),
+                    _ => take(groups, space),
+                }
+            }
+            Sink::Sort(spec) => {
+                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+                let mut sort = Sort::new(filters, outputs, spec.clone());
+                self.source(id, &mut |batch, space| {
+                    sort.add_sync(self.gpu, &metrics.times, batch, space)?;
+                    Ok(Wanted::More)
+                })?;
+                let space = Space::new_sync(&self.gpu.device, 0)?;
+                match sort.finish_sync(self.gpu, &metrics.times, &space)? {
+                    Some(sorted) => take(sorted, space),
+                    None => Ok(Wanted::More),
+                }
+            }
+        }
+    }
+
+    fn pass(&self, id: PipelineId, pipeline: &Pipeline, take: &mut Taker<'_>) -> Result<Wanted> {
+        let mut rows = Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
+        self.source(id, &mut |batch, space| {
+            let batch = rows.apply_sync(self.gpu, &self.metrics[id].times, batch, &space)?;
+            space.shrink();
+            match batch.rows {
+                0 => Ok(Wanted::More),
+                _ => take(batch, space),
+            }
+        })
+    }
+
+    fn limit(&self, id: PipelineId, pipeline: &Pipeline, mut limit: Limit, take: &mut Taker<'_>) -> Result<Wanted> {
+        if limit.is_done() {
+            return Ok(Wanted::More);
+        }
+        let mut rows = Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
+        let mut wanted = Wanted::More;
+        self.source(id, &mut |batch, space| {
+            let batch = rows.apply_sync(self.gpu, &self.metrics[id].times, batch, &space)?;
+            let batch = limit.apply_sync(self.gpu, batch, &space)?;
+            space.shrink();
+            if batch.rows > 0 {
+                wanted = take(batch, space)?;
+            }
+            Ok(if limit.is_done() { Wanted::Enough } else { wanted })
+        })?;
+        // That this pipeline has enough says nothing of others before the same sink.
+        Ok(wanted)
+    }
+
+    /// What pipeline `id` reads.
+    fn source(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
+        let started = Instant::now();
+        let mut taking = std::time::Duration::ZERO;
+        let mut take = |batch: DeviceBatch, space: Space| {
+            if self.stop.is_stopped() {
+                return Err(Error::cancelled("the query is not wanted any more").into());
+            }
+            let begun = Instant::now();
+            let wanted = match batch.rows {
+                0 => Ok(Wanted::More),
+                _ => take(batch, space),
+            };
+            taking += begun.elapsed();
+            wanted
+        };
+        let wanted = match &self.graph.pipelines[id].source {
+            Source::Scan(spec) => scanning::run(self, id, spec, &mut take)?,
+            Source::Upload(input) => uploading::run(self, id, *input, &mut take)?,
+            Source::Pipelines(ids) => {
+                let mut wanted = Wanted::More;
+                for &id in ids {
+                    wanted = self.run(id, &mut take)?;
+                    if wanted == Wanted::Enough {
+                        break;
+                    }
+                }
+                wanted
+            }
+        };
+        self.metrics[id].waited(started.elapsed().saturating_sub(taking));
+        Ok(wanted)
+    }
+}

@@ -1,0 +1,86 @@
+//! The opened devices. In: options. Out: a device with its library kernels, opened once, at its first use.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kernels::{DeviceKind, DeviceOptions};
+
+use crate::config::sections::{DeviceChoice, GpuOptions};
+use crate::error::{Error, Result};
+use crate::operator::Gpu;
+
+/// A device that was opened, or why it cannot be.
+type Opened = Option<std::result::Result<Arc<Gpu>, String>>;
+
+/// The devices of a server.
+#[derive(Debug)]
+pub struct Gpus {
+    options: GpuOptions,
+    cache: Option<PathBuf>,
+    cuda: Mutex<Opened>,
+    sim: Mutex<Opened>,
+}
+
+impl Gpus {
+    /// Devices that are not opened yet. Compiled kernels are kept in `cache`.
+    pub fn new(options: &GpuOptions, cache: Option<PathBuf>) -> Arc<Self> {
+        Arc::new(Self {
+            options: options.clone(),
+            cache: options.kernel_cache.clone().or(cache),
+            cuda: Mutex::default(),
+            sim: Mutex::default(),
+        })
+    }
+
+    /// The device for a choice; `None` where operators run on the CPU.
+    ///
+    /// # Errors
+    /// `Unsupported` if the device that was asked for by name cannot be used.
+    pub fn chosen(&self, choice: DeviceChoice) -> Result<Option<Arc<Gpu>>> {
+        let refused = |reason: String| Error::unsupported(format!("option device: {reason}"));
+        match choice {
+            DeviceChoice::Cpu => Ok(None),
+            DeviceChoice::Auto => Ok(self.opened(DeviceKind::Cuda).ok()),
+            DeviceChoice::Cuda => self.opened(DeviceKind::Cuda).map(Some).map_err(refused),
+            DeviceChoice::Sim => self.opened(DeviceKind::Sim).map(Some).map_err(refused),
+        }
+    }
+
+    fn opened(&self, kind: DeviceKind) -> Result<Arc<Gpu>, String> {
+        let place = match kind {
+            DeviceKind::Cuda => &self.cuda,
+            DeviceKind::Sim => &self.sim,
+        };
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.get_or_insert_with(|| self.open(kind)).clone()
+    }
+
+    fn open(&self, kind: DeviceKind) -> Result<Arc<Gpu>, String> {
+        if let (DeviceKind::Cuda, Some(folder)) = (kind, &self.options.nvrtc_folder) {
+            kernels::cuda::use_nvrtc_folder(folder).map_err(|error| error.to_string())?;
+        }
+        let limit = |bytes: u64| usize::try_from(bytes).ok().filter(|&bytes| bytes > 0);
+        let options = DeviceOptions {
+            ordinal: self.options.gpu,
+            memory_limit_bytes: limit(self.options.device_memory_limit.0),
+            pinned_limit_bytes: limit(self.options.pinned_memory_limit.0).unwrap_or(usize::MAX),
+            cache_dir: self.cache.clone(),
+            ..match kind {
+                DeviceKind::Cuda => DeviceOptions::cuda(),
+                DeviceKind::Sim => DeviceOptions::sim(),
+            }
+        };
+        match Gpu::open(&options) {
+            Ok(gpu) => {
+                let info = gpu.device.info();
+                let limit_bytes = gpu.device.memory_limit_bytes();
+                tracing::info!(device = info.label(), name = info.name, limit_bytes, "device opened");
+                Ok(Arc::new(gpu))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "device not opened");
+                Err(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What each pipeline of a run did, as `EXPLAIN ANALYZE` shows it.
+
+use std::time::Duration;
+
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
+
+use crate::operator::KernelTimes;
+use crate::pipeline::PipelineId;
+
+/// The numbers of one pipeline.
+#[derive(Debug)]
+pub(super) struct PipelineMetrics {
+    rows: Count,
+    read_bytes: Count,
+    copied_bytes: Count,
+    decoded_bytes: Count,
+    kernel_time: Time,
+    wait_time: Time,
+    compile_time: Time,
+    /// What its kernels took.
+    pub(super) times: KernelTimes,
+}
+
+impl PipelineMetrics {
+    pub(super) fn new(id: PipelineId, set: &ExecutionPlanMetricsSet) -> Self {
+        let counter = |name: &str| MetricBuilder::new(set).counter(format!("p{id}_{name}"), 0);
+        let time = |name: &str| MetricBuilder::new(set).subset_time(format!("p{id}_{name}"), 0);
+        Self {
+            rows: counter("rows"),
+            read_bytes: counter("bytes_read"),
+            copied_bytes: counter("bytes_copied"),
+            decoded_bytes: counter("bytes_decoded"),
+            kernel_time: time("kernel_time"),
+            wait_time: time("wait_time"),
+            compile_time: time("compile_time"),
+            times: KernelTimes::default(),
+        }
+    }
+
+    /// Rows that left it.
+    pub(super) fn rows(&self, rows: usize) {
+        self.rows.add(rows);
+    }
+
+    /// Bytes read from files, copied to the device, and decoded there.
+    pub(super) fn moved(&self, read: u64, copied: u64, decoded: u64) {
+        self.read_bytes.add(read as usize);
+        self.copied_bytes.add(copied as usize);
+        self.decoded_bytes.add(decoded as usize);
+    }
+
+    /// Time in which it waited for its source.
+    pub(super) fn waited(&self, time: Duration) {
+        self.wait_time.add_duration(time);
+    }
+
+    /// Puts what its kernels took into the set; once, at the end.
+    pub(super) fn close(&self) {
+        self.kernel_time
+            .add_duration(Duration::from_nanos(self.times.run_ns()));
+        self.compile_time
+            .add_duration(Duration::from_nanos(self.times.compile_ns()));
+    }
+}

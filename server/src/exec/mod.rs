@@ -1,0 +1,19 @@
+//! Running a pipeline graph on a device: threads, streams, reservations, and the node that stands for it in a plan.
+//!
+//! In: a [`PipelineGraph`](crate::pipeline::PipelineGraph). Out: record batches. What each operator does with rows is
+//! [`crate::operator`]'s; this module decides when and where.
+
+mod flow;
+mod job;
+mod metrics;
+mod gpus;
+mod node;
+mod scanning;
+mod settings;
+mod stop;
+mod uploading;
+mod verify;
+
+pub use gpus::Gpus;
+pub use node::GpuExec;
+pub use settings::Settings;

@@ -1,0 +1,65 @@
+//! How one query is to be run: what planning and execution read of the options, carried in DataFusion's configuration
+//! so that its rules find it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
+use datafusion::error::{DataFusionError, Result};
+
+use super::Gpus;
+use crate::config::sections::{EngineOptions, Executor};
+
+/// The engine's options and devices, as a session has them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The values.
+    pub engine: EngineOptions,
+    /// The devices to choose from.
+    pub gpus: Arc<Gpus>,
+}
+
+/// Decoded bytes of a scan's partition, unless the option says otherwise: a share of the memory that queries have.
+const PARTITION_SHARE: usize = 24;
+const PARTITION_BYTES_MIN: usize = 16 << 20;
+const PARTITION_BYTES_MAX: usize = 2 << 30;
+
+impl Settings {
+    /// Decoded bytes of a scan's partition on a device with `memory_bytes` for queries.
+    pub fn partition_bytes(&self, memory_bytes: usize) -> usize {
+        match (self.engine.executor, self.engine.target_partition_size.0) {
+            (Executor::InMemory, _) => usize::MAX,
+            (_, 0) => (memory_bytes / PARTITION_SHARE).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX),
+            (_, bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl ConfigExtension for Settings {
+    const PREFIX: &'static str = "warpflight";
+}
+
+impl ExtensionOptions for Settings {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, _: &str) -> Result<()> {
+        Err(DataFusionError::Configuration(format!(
+            "option warpflight.{key}: our options have bare names: SET {key} = ..."
+        )))
+    }
+
+    /// None: they are shown as our own options are.
+    fn entries(&self) -> Vec<ConfigEntry> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,236 @@
+//! Generated kernels, compiled for the shapes of the batches that meet them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use kernels::{Args, Buffer, Event, Grid, Kernel, View};
+
+use super::{Gpu, Result, unplanned};
+use crate::batch::{DeviceBatch, Repr, Space};
+use crate::pipeline::expr::ColumnShape;
+use crate::pipeline::kernels::{BLOCK_THREADS, Generated};
+
+/// Rows of a thread at least, before a launch has more blocks.
+const THREAD_ROWS: usize = 4;
+
+/// What the kernels of one pipeline cost.
+#[derive(Debug, Default)]
+pub struct KernelTimes {
+    compile_ns: AtomicU64,
+    /// Launches that may still run: their start and end.
+    launches: Mutex<Vec<(Event, Event)>>,
+    run_ns: AtomicU64,
+}
+
+impl KernelTimes {
+    /// Nanoseconds of compiling or loading.
+    pub fn compile_ns(&self) -> u64 {
+        self.compile_ns.load(Ordering::Relaxed)
+    }
+
+    /// Nanoseconds of the device between the start and the end of each launch that is over.
+    pub fn run_ns(&self) -> u64 {
+        self.settle();
+        self.run_ns.load(Ordering::Relaxed)
+    }
+
+    fn settle(&self) {
+        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        launches.retain(|(start, end)| {
+            // An error here is the launch's own, and reported where its result is read.
+            if !end.is_done().unwrap_or(true) {
+                return true;
+            }
+            let elapsed = end.since(start).unwrap_or_default();
+            self.run_ns.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
+            false
+        });
+    }
+
+    /// Runs `work`, and counts what it queues on the stream of `space` as kernels of this pipeline.
+    pub fn timed<T>(&self, space: &Space, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let start = space.stream.record()?;
+        let done = work()?;
+        let end = space.stream.record()?;
+        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        launches.push((start, end));
+        let many = launches.len() > 64;
+        drop(launches);
+        if many {
+            self.settle();
+        }
+        Ok(done)
+    }
+
+    /// Counts `work` as compiling.
+    pub fn compiling<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let done = work();
+        self.compile_ns
+            .fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        done
+    }
+}
+
+/// A compiled kernel and its literals.
+#[derive(Debug)]
+pub(super) struct Program {
+    kernel: Kernel,
+    literals: Vec<u8>,
+}
+
+/// The programs of one kernel, by the shapes of its input and whatever else tells them apart.
+#[derive(Debug)]
+pub(super) struct Programs<K> {
+    known: HashMap<(Vec<ColumnShape>, K), Arc<Program>>,
+}
+
+impl<K> Default for Programs<K> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+        }
+    }
+}
+
+impl<K: std::hash::Hash + Eq + Clone> Programs<K> {
+    /// The program for `batch`, made by `generate` if it is new.
+    pub(super) fn of(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        key: K,
+        generate: impl FnOnce(&[ColumnShape]) -> Result<Generated, String>,
+    ) -> Result<Arc<Program>> {
+        let key = (shapes(batch), key);
+        if let Some(program) = self.known.get(&key) {
+            return Ok(Arc::clone(program));
+        }
+        let generated = generate(&key.0).map_err(unplanned)?;
+        let program = Arc::new(Program::compile(gpu, times, generated)?);
+        self.known.insert(key, Arc::clone(&program));
+        Ok(program)
+    }
+}
+
+impl Program {
+    pub(super) fn compile(gpu: &Gpu, times: &KernelTimes, generated: Generated) -> Result<Self> {
+        let name = generated.source.kernels[0].to_string();
+        let module = times.compiling(|| gpu.device.module(&generated.source))?;
+        Ok(Self {
+            kernel: module.kernel(&name)?,
+            literals: generated.literals,
+        })
+    }
+
+    pub(super) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Queues the kernel over `rows` rows, with the arguments that all kernels over rows begin with and those that
+    /// `more` adds. `heap` is a `WfHeap`, where strings are made.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn launch(
+        &self,
+        space: &Space,
+        batch: &DeviceBatch,
+        rows: usize,
+        heap: Option<&Buffer>,
+        error: View<'_>,
+        shape: Shape,
+        more: &[More<'_>],
+    ) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let table: Vec<[u64; 2]> = batch
+            .columns
+            .iter()
+            .map(|column| {
+                let validity = column.validity.as_ref().map_or(0, |validity| validity.address());
+                [column.values.address(), validity]
+            })
+            .collect();
+        let own = [space.upload_sync(&table)?, space.upload_sync(&self.literals)?];
+        let args = Args::new()
+            .buffer(&own[0])
+            .value(rows as u64)
+            .buffer(&own[1])
+            .optional_view(heap.map(Buffer::view))
+            .view(error);
+        let args = more.iter().fold(args, |args, more| more.added_to(args));
+        let args = used(batch).into_iter().fold(args, |args, buffer| args.also_uses(buffer));
+        let blocks = shape.blocks(space, &self.kernel, rows)?;
+        let grid = Grid::new(blocks, BLOCK_THREADS).with_shared_bytes(shape.shared_bytes);
+        space.stream.launch(&self.kernel, grid, &args)?;
+        Ok(())
+    }
+}
+
+/// An argument after the common ones.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum More<'a> {
+    /// A number of 64 bits.
+    U64(u64),
+    /// A number of 32 bits.
+    U32(u32),
+    /// The address of memory.
+    View(View<'a>),
+    /// Memory that an address in other memory leads to.
+    Uses(&'a Buffer),
+}
+
+impl<'a> More<'a> {
+    fn added_to(self, args: Args<'a>) -> Args<'a> {
+        match self {
+            Self::U64(value) => args.value(value),
+            Self::U32(value) => args.value(value),
+            Self::View(view) => args.view(view),
+            Self::Uses(buffer) => args.also_uses(buffer),
+        }
+    }
+}
+
+/// How a launch is laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shape {
+    /// Dynamic shared memory of a block.
+    pub(super) shared_bytes: u32,
+}
+
+impl Shape {
+    fn blocks(self, space: &Space, kernel: &Kernel, rows: usize) -> Result<u32> {
+        let device = space.device();
+        let resident = device.blocks_per_multiprocessor(kernel, BLOCK_THREADS, self.shared_bytes)?;
+        let most = resident.max(1) * device.info().multiprocessors.max(1);
+        let enough = rows.div_ceil(BLOCK_THREADS as usize * THREAD_ROWS).max(1);
+        Ok(most.min(u32::try_from(enough).unwrap_or(u32::MAX)))
+    }
+}
+
+/// The shapes of a batch's columns.
+pub(super) fn shapes(batch: &DeviceBatch) -> Vec<ColumnShape> {
+    let shape = |column: &crate::batch::DeviceColumn| ColumnShape {
+        repr: column.repr,
+        nullable: column.validity.is_some(),
+    };
+    batch.columns.iter().map(shape).collect()
+}
+
+/// Every buffer that a batch's columns lead into.
+pub(super) fn used(batch: &DeviceBatch) -> Vec<&Buffer> {
+    let mut buffers = Vec::new();
+    for column in &batch.columns {
+        buffers.push(column.values.as_ref());
+        buffers.extend(column.validity.as_deref());
+        if column.repr == Repr::Str {
+            buffers.extend(column.owners.iter().map(Arc::as_ref));
+        }
+    }
+    buffers.sort_by_key(|buffer| buffer.address());
+    buffers.dedup_by_key(|buffer| buffer.address());
+    buffers
+}

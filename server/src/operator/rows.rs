@@ -1,0 +1,246 @@
+//! Filter and projection: rows kept, columns computed of them.
+
+use std::sync::Arc;
+
+use kernels::{Buffer, ErrorWord};
+
+use super::program::{More, Programs, Shape};
+use super::{Failure, Gpu, KernelTimes, Result, unplanned};
+use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
+use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::kernels::{mask, project};
+
+/// Bytes of strings made a row that a kernel's first attempt has room for.
+const HEAP_ROW_BYTES: usize = 32;
+
+/// Filter and projection of one pipeline.
+#[derive(Debug)]
+pub struct Rows {
+    filters: Vec<Expr>,
+    outputs: Vec<Expr>,
+    masks: Programs<()>,
+    projections: Programs<Vec<usize>>,
+}
+
+impl Rows {
+    /// Keeps rows for which all `filters` are true, and computes `outputs` of them.
+    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>) -> Self {
+        Self {
+            filters,
+            outputs,
+            masks: Programs::default(),
+            projections: Programs::default(),
+        }
+    }
+
+    /// The rows of `batch` that are kept, as columns of the outputs. Waits for the device where it must know how many
+    /// rows there are, and checks what expressions raised.
+    pub fn apply_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: DeviceBatch,
+        space: &Space,
+    ) -> Result<DeviceBatch> {
+        space.room_sync(ErrorWord::RESERVED_BYTES)?;
+        let error = ErrorWord::new(&space.stream, &space.reservation)?;
+        let selection = self.select(gpu, times, &batch, space, &error)?;
+        let rows = selection.as_ref().map_or(batch.rows, |selection| selection.rows);
+        let numbers = selection.and_then(|selection| selection.numbers);
+        let projected = self.project(gpu, times, &batch, rows, numbers.as_ref(), space, &error);
+        if let Some(raised) = error.read_sync(&space.stream)? {
+            return Err(Failure::of_raised(raised));
+        }
+        projected
+    }
+
+    fn select(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        space: &Space,
+        error: &ErrorWord,
+    ) -> Result<Option<Selection>> {
+        if self.filters.is_empty() || batch.rows == 0 {
+            return Ok(None);
+        }
+        let filters = &self.filters;
+        let program = self.masks.of(gpu, times, batch, (), |columns| mask(columns, filters))?;
+        let bitmap = space.take_sync(bitmap_bytes(batch.rows))?;
+        let view = bitmap.slice(0..bitmap_bytes(batch.rows))?;
+        let mut heap = Heap::new(space, filters, batch.rows)?;
+        loop {
+            let mut more = vec![More::View(view)];
+            more.extend(heap.as_ref().map(|heap| More::Uses(&heap.bytes)));
+            times.timed(space, || {
+                let header = heap.as_ref().map(|heap| &heap.header);
+                program.launch(space, batch, batch.rows, header, error.view(), Shape::default(), &more)
+            })?;
+            drop(more);
+            match heap.as_ref().map(|heap| heap.larger_sync(space)).transpose()?.flatten() {
+                Some(larger) => heap = Some(larger),
+                None => break,
+            }
+        }
+        space.room_sync(kernels::select::Selector::count_bytes(batch.rows))?;
+        let counted = gpu
+            .selector
+            .count(&space.stream, &space.reservation, view, None, batch.rows)?;
+        let kept = counted.total_sync(&space.stream)? as usize;
+        let mut selection = Selection {
+            rows: kept,
+            numbers: None,
+        };
+        if kept > 0 && kept < batch.rows {
+            let numbers = space.take_sync(kept * 4)?;
+            let room = numbers.slice(0..kept * 4)?;
+            gpu.selector
+                .write(&space.stream, view, None, batch.rows, &counted, room)?;
+            selection.numbers = Some(numbers);
+        }
+        Ok(Some(selection))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn project(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        rows: usize,
+        numbers: Option<&Buffer>,
+        space: &Space,
+        error: &ErrorWord,
+    ) -> Result<DeviceBatch> {
+        let plain = |output: &Expr| match output.node {
+            Node::Column(index) if numbers.is_none() => batch.columns.get(index).cloned(),
+            _ => None,
+        };
+        let mut columns: Vec<Option<DeviceColumn>> = self.outputs.iter().map(plain).collect();
+        let computed: Vec<usize> = (0..columns.len()).filter(|&at| columns[at].is_none()).collect();
+        if !computed.is_empty() {
+            let outputs: Vec<Expr> = computed.iter().map(|&at| self.outputs[at].clone()).collect();
+            let program = self
+                .projections
+                .of(gpu, times, batch, computed.clone(), |columns| project(columns, &outputs))?;
+            let mut heap = Heap::new(space, &outputs, rows)?;
+            loop {
+                let mut made = new_columns(&outputs, batch, rows, space)?;
+                let table: Vec<[u64; 2]> = made.iter().map(addresses).collect();
+                let table = space.upload_sync(&table)?;
+                let numbers = match numbers {
+                    Some(numbers) => More::View(numbers.view()),
+                    None => More::U64(0),
+                };
+                let mut more = vec![numbers, More::View(table.view())];
+                for column in &made {
+                    more.push(More::Uses(&column.values));
+                    more.extend(column.validity.as_deref().map(More::Uses));
+                }
+                more.extend(heap.as_ref().map(|heap| More::Uses(&heap.bytes)));
+                times.timed(space, || {
+                    let header = heap.as_ref().map(|heap| &heap.header);
+                    program.launch(space, batch, rows, header, error.view(), Shape::default(), &more)
+                })?;
+                drop(more);
+                if let Some(full) = &heap
+                    && let Some(larger) = full.larger_sync(space)?
+                {
+                    heap = Some(larger);
+                    continue;
+                }
+                if let Some(heap) = &heap {
+                    for column in made.iter_mut().filter(|column| column.repr == Repr::Str) {
+                        column.owners.push(Arc::clone(&heap.bytes));
+                    }
+                }
+                for (column, &at) in made.into_iter().zip(&computed) {
+                    columns[at] = Some(column);
+                }
+                break;
+            }
+        }
+        Ok(DeviceBatch {
+            rows,
+            columns: columns.into_iter().flatten().collect(),
+        })
+    }
+}
+
+/// Rows that were kept; their numbers, unless all or none were.
+struct Selection {
+    rows: usize,
+    numbers: Option<Buffer>,
+}
+
+/// Memory for columns that a kernel is about to fill.
+fn new_columns(outputs: &[Expr], batch: &DeviceBatch, rows: usize, space: &Space) -> Result<Vec<DeviceColumn>> {
+    let column = |output: &Expr| {
+        let repr = Repr::of(&output.data_type)
+            .ok_or_else(|| unplanned(format!("values of type {} are not held on the GPU", output.data_type)))?;
+        let validity = match output.nullable {
+            true => Some(Arc::new(space.take_sync(bitmap_bytes(rows))?)),
+            false => None,
+        };
+        let owners = match repr {
+            Repr::Str => owners_of(output, batch),
+            _ => Vec::new(),
+        };
+        Ok(DeviceColumn {
+            data_type: output.data_type.clone(),
+            repr,
+            values: Arc::new(space.take_sync(repr.bytes(rows))?),
+            validity,
+            owners,
+        })
+    };
+    outputs.iter().map(column).collect()
+}
+
+/// Where the references of a string expression may lead: wherever those of the columns in it do.
+fn owners_of(output: &Expr, batch: &DeviceBatch) -> Vec<Arc<Buffer>> {
+    let columns = output.columns();
+    let columns = columns.iter().filter_map(|&index| batch.columns.get(index));
+    let mut owners: Vec<Arc<Buffer>> = columns.flat_map(|column| column.owners.iter().cloned()).collect();
+    owners.sort_by_key(|owner| owner.address());
+    owners.dedup_by_key(|owner| owner.address());
+    owners
+}
+
+fn addresses(column: &DeviceColumn) -> [u64; 2] {
+    let validity = column.validity.as_ref().map_or(0, |validity| validity.address());
+    [column.values.address(), validity]
+}
+
+/// Room for the strings that a launch makes: `WfHeap` and its bytes.
+struct Heap {
+    header: Buffer,
+    bytes: Arc<Buffer>,
+}
+
+impl Heap {
+    /// None if `outputs` make no strings.
+    fn new(space: &Space, outputs: &[Expr], rows: usize) -> Result<Option<Self>> {
+        match outputs.iter().any(Expr::makes_strings) {
+            true => Self::of_bytes(space, (rows * HEAP_ROW_BYTES).max(64 << 10)).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn of_bytes(space: &Space, bytes: usize) -> Result<Self> {
+        let bytes = Arc::new(space.zeros_sync(bytes + kernels::parquet::SLACK_BYTES)?);
+        let capacity = (bytes.len_bytes() - kernels::parquet::SLACK_BYTES) as u64;
+        let header = space.upload_sync(&[0u64, capacity, bytes.address()])?;
+        Ok(Self { header, bytes })
+    }
+
+    /// A heap that is large enough, if this one was not; waits for the launch.
+    fn larger_sync(&self, space: &Space) -> Result<Option<Self>> {
+        let words: Vec<u64> = space.stream.read_sync(self.header.view())?;
+        match words[..] {
+            [used, capacity, _] if used > capacity => Self::of_bytes(space, used as usize).map(Some),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Order: rows are kept until all have come, or the first of them only, and leave in order.
+
+use kernels::sort::{Keys, Sorter};
+
+use super::concat::{concat_sync, gather_sync};
+use super::program::{More, Program, Shape, shapes};
+use super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
+use crate::batch::{DeviceBatch, Repr, Space};
+use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::kernels::{measure_texts, sort_keys};
+use crate::pipeline::{SortKey, SortSpec};
+use kernels::ErrorWord;
+
+/// With a limit on rows, this many times as many are kept before all but the first are dropped.
+const KEPT_TIMES: usize = 8;
+/// At least so many.
+const KEPT_MIN: usize = 1 << 16;
+
+/// The state of one sort.
+#[derive(Debug)]
+pub struct Sort {
+    rows: Rows,
+    /// Over the columns that `rows` computes.
+    spec: SortSpec,
+    /// Columns that leave; keys that are none of them stand behind.
+    width: usize,
+    kept: Vec<(DeviceBatch, Space)>,
+}
+
+impl Sort {
+    /// A sort by `spec` of what `rows` would compute as `outputs`. Keys are over the source's columns.
+    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: SortSpec) -> Self {
+        let width = outputs.len();
+        let mut columns = outputs;
+        let keys = spec.keys.into_iter().map(|key| {
+            let place = match columns.iter().position(|column| *column == key.expr) {
+                Some(place) => place,
+                None => {
+                    columns.push(key.expr.clone());
+                    columns.len() - 1
+                }
+            };
+            SortKey {
+                expr: Expr {
+                    node: Node::Column(place),
+                    ..key.expr
+                },
+                ..key
+            }
+        });
+        let keys = keys.collect();
+        Self {
+            rows: Rows::new(filters, columns),
+            spec: SortSpec {
+                keys,
+                fetch: spec.fetch,
+            },
+            width,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes the rows of `batch`, which `space` holds.
+    pub fn add_sync(&mut self, gpu: &Gpu, times: &KernelTimes, batch: DeviceBatch, space: Space) -> Result<()> {
+        let mut batch = self.rows.apply_sync(gpu, times, batch, &space)?;
+        if batch.rows == 0 {
+            return Ok(());
+        }
+        if let Some(fetch) = self.spec.fetch
+            && batch.rows > fetch
+        {
+            batch = self.ordered_sync(gpu, times, batch, Some(fetch), &space)?;
+        }
+        space.shrink();
+        self.kept.push((batch, space.clone()));
+        let Some(fetch) = self.spec.fetch else { return Ok(()) };
+        let kept: usize = self.kept.iter().map(|(batch, _)| batch.rows).sum();
+        if kept > (fetch.saturating_mul(KEPT_TIMES)).max(KEPT_MIN) {
+            let all = self.kept.drain(..).map(|(batch, _)| batch).collect();
+            let all = concat_sync(gpu, all, &space)?;
+            let first = self.ordered_sync(gpu, times, all, Some(fetch), &space)?;
+            space.shrink();
+            self.kept.push((first, space));
+        }
+        Ok(())
+    }
+
+    /// All rows, or the first of them, in order.
+    pub fn finish_sync(&mut self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<Option<DeviceBatch>> {
+        if self.kept.is_empty() {
+            return Ok(None);
+        }
+        let kept = self.kept.drain(..).map(|(batch, _)| batch).collect();
+        let all = concat_sync(gpu, kept, space)?;
+        let mut sorted = self.ordered_sync(gpu, times, all, self.spec.fetch, space)?;
+        sorted.columns.truncate(self.width);
+        Ok(Some(sorted))
+    }
+
+    fn ordered_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: DeviceBatch,
+        fetch: Option<usize>,
+        space: &Space,
+    ) -> Result<DeviceBatch> {
+        let rows = batch.rows;
+        if u32::try_from(rows).is_err() {
+            return Err(Failure::Fallback(format!("{rows} rows to sort at once, numbers have 32 bits")));
+        }
+        let longest = self.longest_sync(gpu, times, &batch, space)?;
+        let (generated, words) = sort_keys(&shapes(&batch), &self.spec, &longest).map_err(unplanned)?;
+        let program = Program::compile(gpu, times, generated)?;
+        let keys = space.take_sync(words * rows * 8)?;
+        space.room_sync(ErrorWord::RESERVED_BYTES)?;
+        let error = ErrorWord::new(&space.stream, &space.reservation)?;
+        times.timed(space, || {
+            let more = [More::View(keys.view())];
+            program.launch(space, &batch, rows, None, error.view(), Shape::default(), &more)
+        })?;
+        let count = fetch.map_or(rows, |fetch| fetch.min(rows));
+        let keys = Keys {
+            view: keys.slice(0..words * rows * 8)?,
+            rows,
+            words,
+        };
+        let (stream, reservation) = (&space.stream, &space.reservation);
+        let numbers = times.timed(space, || {
+            Ok(if count < rows {
+                space.room_sync(Sorter::first_bytes(rows, words, count))?;
+                gpu.sorter.first(stream, reservation, keys, count)?
+            } else {
+                space.room_sync(Sorter::sort_bytes(rows, words))?;
+                gpu.sorter.sort(stream, reservation, keys)?
+            })
+        })?;
+        if let Some(raised) = error.read_sync(stream)? {
+            return Err(Failure::of_raised(raised));
+        }
+        gather_sync(gpu, &batch, numbers.view(), count, space)
+    }
+
+    /// Bytes of the longest string of each string key.
+    fn longest_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        space: &Space,
+    ) -> Result<Vec<u64>> {
+        let is_text = |key: &&SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
+        let texts = self.spec.keys.iter().filter(is_text).count();
+        if texts == 0 {
+            return Ok(Vec::new());
+        }
+        let generated = measure_texts(&shapes(batch), &self.spec).map_err(unplanned)?;
+        let program = Program::compile(gpu, times, generated)?;
+        let longest = space.zeros_sync(texts * 8)?;
+        space.room_sync(ErrorWord::RESERVED_BYTES)?;
+        let error = ErrorWord::new(&space.stream, &space.reservation)?;
+        times.timed(space, || {
+            let more = [More::View(longest.view())];
+            program.launch(space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+        })?;
+        if let Some(raised) = error.read_sync(&space.stream)? {
+            return Err(Failure::of_raised(raised));
+        }
+        Ok(space.stream.read_sync(longest.slice(0..texts * 8)?)?)
+    }
+}

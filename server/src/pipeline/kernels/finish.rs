@@ -1,0 +1,146 @@
+//! Groups to columns: their keys, and what is made of their state.
+
+use super::super::aggregate::{AggregateSpec, Combine, Finish};
+use super::keys::{KeyLayout, from_word};
+use super::{BLOCK_THREADS, Generated};
+use crate::batch::Repr;
+use kernels::KernelSource;
+
+/// Name of the kernel of [`finish`].
+pub const FINISH: &str = "finish_groups";
+
+/// Writes a row a group: its keys (but for strings, which are references made elsewhere), then the outcomes.
+/// Arguments: `const u64* keys`, `const u64* state`, `u64 capacity`, `u64 rows`, `const WfColumn* outputs`,
+/// `WfError* error`. Every output has room for validity that its type calls for.
+pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, String> {
+    let (starts, _) = spec.layout();
+    let mut body = String::new();
+    for (index, (key, &(word, repr))) in spec.keys.iter().zip(&layout.keys).enumerate() {
+        let place = |word: usize| format!("keys[{word}ull * capacity + at]");
+        let valid = match key.nullable {
+            true => format!("(keys[at] >> {index} & 1ull) == 0"),
+            false => "true".into(),
+        };
+        body.push_str(&format!("{{ bool valid = active && {valid};\n"));
+        if repr == Repr::Str {
+            body.push_str(&validity(index, key.nullable));
+        } else {
+            let value = from_word(
+                repr,
+                &format!("(active ? {} : 0ull)", place(word)),
+                &format!("(active ? {} : 0ull)", place(word + 1)),
+            );
+            body.push_str(&store(index, repr, &value, key.nullable));
+        }
+        body.push_str("}\n");
+    }
+    for (place, outcome) in spec.outcomes.iter().enumerate() {
+        let index = spec.keys.len() + place;
+        let repr = Repr::of(&outcome.data_type)
+            .ok_or_else(|| format!("{outcome} of type {} is not held on the GPU", outcome.data_type))?;
+        let word = |accumulator: usize, word: usize| {
+            format!("(active ? state[{}ull * capacity + at] : 0ull)", starts[accumulator] + word)
+        };
+        let (valid, value) = match &outcome.finish {
+            Finish::Value { accumulator, count } => {
+                let valid = match count {
+                    Some(count) => format!("{} != 0", word(*count, 0)),
+                    None => "true".into(),
+                };
+                let combine = spec.accumulators[*accumulator].combine;
+                (valid, whole(combine, repr, &word(*accumulator, 0), &word(*accumulator, 1)))
+            }
+            Finish::AverageFloat { sum, count } => (
+                format!("{} != 0", word(*count, 0)),
+                format!(
+                    "(f64)(__longlong_as_double((i64){}) / (f64){})",
+                    word(*sum, 0),
+                    word(*count, 0)
+                ),
+            ),
+            Finish::AverageDecimal {
+                sum,
+                count,
+                scale_digits,
+                precision,
+            } => {
+                body.push_str(&format!(
+                    "i128 average{index} = 0;\n{{ bool overflow = false; i128 rows_counted = (i128){};\n\
+                     i128 sum = (i128)((u128){} << 64 | {});\n\
+                     if (rows_counted != 0) average{index} = wf_mul(sum, wf_pow10({scale_digits}), &overflow) / rows_counted;\n\
+                     i128 limit = wf_pow10({precision});\n\
+                     overflow = overflow || average{index} >= limit || average{index} <= -limit;\n\
+                     if (active && overflow) wf_raise(error, WF_OVERFLOW, at); }}\n",
+                    word(*count, 0),
+                    word(*sum, 1),
+                    word(*sum, 0),
+                ));
+                (
+                    format!("{} != 0", word(*count, 0)),
+                    format!("({})average{index}", repr.c_type()),
+                )
+            }
+        };
+        body.push_str(&format!("{{ bool valid = active && {valid};\n"));
+        body.push_str(&store(index, repr, &value, outcome.may_be_null()));
+        body.push_str("}\n");
+    }
+    let text = format!(
+        "WF_KERNEL({BLOCK_THREADS}) {FINISH}(const u64* keys, const u64* state, u64 capacity, u64 rows, \
+         const WfColumn* outputs, WfError* error) {{\n\
+         for (u64 start = (u64)blockIdx.x * blockDim.x; start < rows; start += wf_grid_threads()) {{\n\
+         u64 at = start + threadIdx.x;\nbool active = at < rows;\n{body}}}\n}}\n"
+    );
+    Ok(Generated {
+        source: KernelSource::generated(FINISH, text, &[FINISH]),
+        literals: Vec::new(),
+    })
+}
+
+/// An accumulator's value in the form of the result.
+fn whole(combine: Combine, repr: Repr, low: &str, high: &str) -> String {
+    let c_type = repr.c_type();
+    match combine {
+        Combine::SumDecimal => format!("({c_type})(i128)((u128){high} << 64 | {low})"),
+        Combine::SumFloat => format!("({c_type})__longlong_as_double((i64){low})"),
+        Combine::Min | Combine::Max => match repr {
+            Repr::Bool => format!("({low} == 1ull)"),
+            Repr::U8 | Repr::U16 | Repr::U32 | Repr::U64 => format!("({c_type}){low}"),
+            Repr::F32 | Repr::F64 => format!("({c_type})wf_from_order_key((u64){low})"),
+            _ => format!("({c_type})wf_integer_from_order_key({low})"),
+        },
+        _ if repr == Repr::Bool => format!("(({low} & 1ull) != 0)"),
+        _ => format!("({c_type}){low}"),
+    }
+}
+
+fn validity(index: usize, nullable: bool) -> String {
+    match nullable {
+        true => format!(
+            "u32 word = __ballot_sync(WF_ALL_LANES, valid);\n\
+             if (wf_lane_id() == 0 && active) ((u32*)outputs[{index}].validity)[at >> 5] = word;\n"
+        ),
+        false => String::new(),
+    }
+}
+
+fn store(index: usize, repr: Repr, value: &str, nullable: bool) -> String {
+    let stored = match repr {
+        Repr::Bool => format!(
+            "u32 bits = __ballot_sync(WF_ALL_LANES, valid && {value});\n\
+             if (wf_lane_id() == 0 && active) ((u32*)outputs[{index}].values)[at >> 5] = bits;\n"
+        ),
+        _ => format!(
+            "if (active) (({0}*)outputs[{index}].values)[at] = valid ? {value} : ({0})0;\n",
+            repr.c_type()
+        ),
+    };
+    format!("{}{stored}", validity(index, nullable))
+}
+
+impl super::super::aggregate::Outcome {
+    /// Whether it can be null: unless a group without a row cannot be, or it is a count.
+    pub fn may_be_null(&self) -> bool {
+        !matches!(self.finish, Finish::Value { count: None, .. })
+    }
+}

@@ -1,0 +1,75 @@
+//! The text of pipeline kernels: a loop over rows around what expressions compute, ending in one sink.
+//!
+//! Every kernel is generated from a specification and the shapes of its input columns, and depends on nothing else:
+//! literals are parameters, so that queries which differ only in them share a kernel.
+
+mod finish;
+mod groups;
+mod keys;
+mod rows;
+mod sorting;
+mod update;
+
+pub use finish::{FINISH, finish};
+pub use groups::{FIND_GROUPS, find_groups};
+pub use keys::{KeyLayout, key_layout};
+pub use rows::{MASK, PROJECT, mask, project};
+pub use sorting::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};
+pub use update::{Strategy, UPDATE, update};
+
+use kernels::KernelSource;
+
+use super::expr::{Code, ColumnShape, Expr};
+
+/// A kernel's text, and the block of literals that it reads.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// The text.
+    pub source: KernelSource,
+    /// What its `literals` argument points to.
+    pub literals: Vec<u8>,
+}
+
+/// Threads of a block of every generated kernel.
+pub const BLOCK_THREADS: u32 = 256;
+
+/// The part of an argument list that all kernels over rows begin with.
+const ROW_ARGUMENTS: &str = "const WfColumn* columns, u64 rows, const u8* literals, WfHeap* heap, WfError* error";
+
+/// A loop over rows in whole blocks, so that all lanes of a warp come round together. The body finds `row` and
+/// `active` in scope.
+fn over_rows(name: &str, arguments: &str, before: &str, body: &str, after: &str) -> String {
+    format!(
+        "WF_KERNEL({BLOCK_THREADS}) {name}({ROW_ARGUMENTS}{arguments}) {{\n{before}\
+         for (u64 start = (u64)blockIdx.x * blockDim.x; start < rows; start += wf_grid_threads()) {{\n\
+         u64 row = start + threadIdx.x;\nbool active = row < rows;\n{body}}}\n{after}}}\n"
+    )
+}
+
+fn generated(name: &str, text: String, code: &Code) -> Generated {
+    Generated {
+        source: KernelSource::generated(name, text, &[name]),
+        literals: code.literals().to_vec(),
+    }
+}
+
+/// `value` where it is valid.
+fn kept(value: &super::expr::Value) -> String {
+    match &value.valid {
+        Some(valid) => format!("({valid} && {})", value.text),
+        None => value.text.clone(),
+    }
+}
+
+/// Statements after which `active` rows are those that all filters keep.
+fn keep_active(code: &mut Code, filters: &[Expr]) -> Result<(), String> {
+    for filter in filters {
+        let keep = kept(&code.value(filter)?);
+        code.write(&format!("active = active && {keep};\n"));
+    }
+    Ok(())
+}
+
+fn code(columns: &[ColumnShape]) -> Code {
+    Code::new(columns.to_vec())
+}

@@ -1,0 +1,262 @@
+//! Rows added to the accumulators of their groups.
+
+use super::super::aggregate::{Accumulator, AggregateSpec, Combine};
+use super::super::expr::{Code, ColumnShape, Expr, Value};
+use super::{BLOCK_THREADS, Generated, code, generated, keep_active, kept, over_rows};
+use crate::batch::Repr;
+
+/// Name of the kernel of [`update`].
+pub const UPDATE: &str = "update_groups";
+
+/// Where rows are added up before they reach the table's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// One group: in registers.
+    Registers,
+    /// A few groups: each thread has its own words of each group in shared memory. It takes
+    /// `groups * words * BLOCK_THREADS * 8` bytes of it.
+    Private,
+    /// Up to some thousand groups: a block has words of each group in shared memory, added to by atomics. It takes
+    /// `groups * words * 8` bytes of it.
+    Shared,
+    /// Any number of groups: in the state itself, by atomics.
+    Global,
+}
+
+/// Adds rows to the state of their groups. Arguments after the common ones: `const u32* groups` (one a row; null for
+/// [`Strategy::Registers`], which applies `filters` itself), `u64* state`, `u64 capacity`, `u32 group_count`.
+pub fn update(
+    columns: &[ColumnShape],
+    filters: &[Expr],
+    spec: &AggregateSpec,
+    strategy: Strategy,
+) -> Result<Generated, String> {
+    let mut code = code(columns);
+    let (starts, words) = spec.layout();
+    if strategy == Strategy::Registers {
+        keep_active(&mut code, filters)?;
+    } else {
+        code.write(
+            "u32 group = active ? groups[row] : WF_NO_GROUP;\nactive = group != WF_NO_GROUP;\n",
+        );
+    }
+    let mut lines = String::new();
+    for (accumulator, &start) in spec.accumulators.iter().zip(&starts) {
+        let (condition, value) = added(&mut code, accumulator)?;
+        let line = operation(strategy, accumulator.combine, start, &value);
+        lines.push_str(&format!("if ({condition}) {{ {line} }}\n"));
+    }
+    code.write(&lines);
+    let body = code.take_text();
+    let text = over_rows(
+        UPDATE,
+        ", const u32* groups, u64* state, u64 capacity, u32 group_count",
+        &before(spec, strategy, words),
+        &body,
+        &after(spec, strategy, &starts, words),
+    );
+    Ok(generated(UPDATE, text, &code))
+}
+
+/// When a row counts, and what is added of it.
+fn added(code: &mut Code, accumulator: &Accumulator) -> Result<(String, String), String> {
+    let mut condition = "active".to_owned();
+    if let Some(filter) = &accumulator.filter {
+        let keep = kept(&code.value(filter)?);
+        condition = format!("{condition} && {keep}");
+    }
+    let Some(argument) = &accumulator.argument else {
+        return Ok((condition, "1ull".into()));
+    };
+    let value = code.value(argument)?;
+    if let Some(valid) = &value.valid {
+        condition = format!("{condition} && {valid}");
+    }
+    Ok((condition, as_added(accumulator.combine, &value)?))
+}
+
+/// A value in the form in which its accumulator takes it.
+fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
+    let text = &value.text;
+    Ok(match combine {
+        Combine::Count => "1ull".into(),
+        Combine::SumInteger => format!("(u64)({text})"),
+        Combine::SumDecimal => format!("(i128)({text})"),
+        Combine::SumFloat => format!("(f64)({text})"),
+        Combine::Min | Combine::Max => match value.repr {
+            Repr::Bool => format!("({text} ? 1ull : 0ull)"),
+            Repr::U8 | Repr::U16 | Repr::U32 | Repr::U64 => format!("(u64)({text})"),
+            Repr::F32 | Repr::F64 => format!("wf_order_key((f64)({text}))"),
+            Repr::I8 | Repr::I16 | Repr::I32 | Repr::I64 => format!("wf_order_key((i64)({text}))"),
+            Repr::I128 | Repr::Str => return Err(format!("min and max of {:?} values", value.repr)),
+        },
+        Combine::BitAnd | Combine::BitOr | Combine::BitXor => match value.repr {
+            Repr::Bool => format!("({text} ? 1ull : 0ull)"),
+            _ => format!("(u64)(i64)({text})"),
+        },
+    })
+}
+
+/// The name of an operation on words.
+fn verb(combine: Combine) -> &'static str {
+    match combine {
+        Combine::Count | Combine::SumInteger => "add",
+        Combine::SumDecimal => "add_wide",
+        Combine::SumFloat => "add_f64",
+        Combine::Min => "min",
+        Combine::Max => "max",
+        Combine::BitAnd => "and",
+        Combine::BitOr => "or",
+        Combine::BitXor => "xor",
+    }
+}
+
+/// The call that adds `value` to the words of an accumulator; `place` names a word.
+fn call(form: &str, combine: Combine, place: impl Fn(usize) -> String, value: &str) -> String {
+    match combine.words() {
+        2 => format!(
+            "wf_{form}_{}(&{}, &{}, {value});",
+            verb(combine),
+            place(0),
+            place(1)
+        ),
+        _ => format!("wf_{form}_{}(&{}, {value});", verb(combine), place(0)),
+    }
+}
+
+fn operation(strategy: Strategy, combine: Combine, start: usize, value: &str) -> String {
+    match strategy {
+        Strategy::Registers => call("own", combine, |word| format!("r{}", start + word), value),
+        Strategy::Private => {
+            let place = |word| {
+                format!(
+                    "slots[(group * WORDS + {}u) * {BLOCK_THREADS}u + threadIdx.x]",
+                    start + word
+                )
+            };
+            call("own", combine, place, value)
+        }
+        Strategy::Shared => {
+            let place = |word| format!("slots[group * WORDS + {}u]", start + word);
+            call("shared", combine, place, value)
+        }
+        Strategy::Global => {
+            let place = |word| format!("state[{}ull * capacity + group]", start + word);
+            call("shared", combine, place, value)
+        }
+    }
+}
+
+/// The initial value of each word, as text.
+fn initial(spec: &AggregateSpec) -> Vec<&'static str> {
+    let text = |byte: u8| if byte == 0 { "0ull" } else { "~0ull" };
+    spec.initial_bytes().into_iter().map(text).collect()
+}
+
+fn before(spec: &AggregateSpec, strategy: Strategy, words: usize) -> String {
+    let initial = initial(spec);
+    let list = if initial.is_empty() { "0ull".into() } else { initial.join(", ") };
+    match strategy {
+        Strategy::Registers => {
+            let declared = initial.iter().enumerate();
+            declared.map(|(word, value)| format!("u64 r{word} = {value};\n")).collect()
+        }
+        Strategy::Private => format!(
+            "const u32 WORDS = {words}u;\nconst u64 initial[] = {{{list}}};\nWF_DYNAMIC_SHARED(u64, slots);\n\
+             for (u32 i = 0; i < group_count * WORDS; i++) slots[i * {BLOCK_THREADS}u + threadIdx.x] = initial[i % WORDS];\n"
+        ),
+        Strategy::Shared => format!(
+            "const u32 WORDS = {words}u;\nconst u64 initial[] = {{{list}}};\nWF_DYNAMIC_SHARED(u64, slots);\n\
+             for (u32 i = threadIdx.x; i < group_count * WORDS; i += blockDim.x) slots[i] = initial[i % WORDS];\n\
+             __syncthreads();  // every word has its initial value\n"
+        ),
+        Strategy::Global => String::new(),
+    }
+}
+
+/// What carries a thread's or a block's words to the state, once.
+fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usize) -> String {
+    let accumulators = || spec.accumulators.iter().zip(starts);
+    let joined = |combine: Combine| match combine {
+        Combine::SumDecimal => "(i128)((u128)b1 << 64 | b0)",
+        Combine::SumFloat => "__longlong_as_double((i64)b0)",
+        _ => "b0",
+    };
+    match strategy {
+        Strategy::Registers => {
+            // All lanes of a warp first, then one atomic a warp.
+            let mut text = String::new();
+            for (accumulator, &start) in accumulators() {
+                let combine = accumulator.combine;
+                let fetch: String = (0..combine.words())
+                    .map(|word| format!("u64 b{word} = wf_shfl_xor(r{}, lanes); ", start + word))
+                    .collect();
+                let own = call("own", combine, |word| format!("r{}", start + word), joined(combine));
+                text.push_str(&format!(
+                    "for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n"
+                ));
+                let give: String = (0..combine.words())
+                    .map(|word| format!("u64 b{word} = r{}; ", start + word))
+                    .collect();
+                let place = |word| format!("state[{}ull * capacity]", start + word);
+                let shared = call("shared", combine, place, joined(combine));
+                text.push_str(&format!("if (wf_lane_id() == 0) {{ {give}{shared} }}\n"));
+            }
+            text
+        }
+        Strategy::Private => {
+            // A warp a group: lanes join the words of their threads, then each other's.
+            let mut text = format!(
+                "__syncthreads();  // all threads have added their rows\n\
+                 for (u32 group = wf_warp_id(); group < group_count; group += {}u) {{\n",
+                BLOCK_THREADS / 32
+            );
+            for (accumulator, &start) in accumulators() {
+                let combine = accumulator.combine;
+                let count = combine.words();
+                let slot = |word: usize| format!("slots[(group * WORDS + {}u) * {BLOCK_THREADS}u + ", start + word);
+                let load: String = (0..count)
+                    .map(|word| format!("u64 a{word} = {}wf_lane_id()]; ", slot(word)))
+                    .collect();
+                let next: String = (0..count)
+                    .map(|word| format!("u64 b{word} = {}thread]; ", slot(word)))
+                    .collect();
+                let fetch: String = (0..count)
+                    .map(|word| format!("u64 b{word} = wf_shfl_xor(a{word}, lanes); "))
+                    .collect();
+                let own = call("own", combine, |word| format!("a{word}"), joined(combine));
+                let give: String = (0..count).map(|word| format!("u64 b{word} = a{word}; ")).collect();
+                let place = |word| format!("state[{}ull * capacity + group]", start + word);
+                let shared = call("shared", combine, place, joined(combine));
+                text.push_str(&format!(
+                    "{{ {load}\nfor (u32 thread = wf_lane_id() + 32u; thread < {BLOCK_THREADS}u; thread += 32u) {{ {next}{own} }}\n\
+                     for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n\
+                     if (wf_lane_id() == 0) {{ {give}{shared} }} }}\n"
+                ));
+            }
+            text.push_str("}\n");
+            text
+        }
+        Strategy::Shared => {
+            let mut text = String::from(
+                "__syncthreads();  // all threads have added their rows\n\
+                 for (u32 group = threadIdx.x; group < group_count; group += blockDim.x) {\n",
+            );
+            for (accumulator, &start) in accumulators() {
+                let combine = accumulator.combine;
+                let give: String = (0..combine.words())
+                    .map(|word| format!("u64 b{word} = slots[group * WORDS + {}u]; ", start + word))
+                    .collect();
+                let place = |word| format!("state[{}ull * capacity + group]", start + word);
+                let shared = call("shared", combine, place, joined(combine));
+                text.push_str(&format!("{{ {give}{shared} }}\n"));
+            }
+            text.push_str("}\n");
+            text
+        }
+        Strategy::Global => {
+            debug_assert!(words >= starts.len());
+            String::new()
+        }
+    }
+}
