@@ -30,6 +30,7 @@ error_flags! {
     BAD_CAST = 2, "value that the target type cannot hold";
     CAPACITY = 3, "more output than there is room for";
     BAD_INDEX = 4, "row number out of range";
+    FALLBACK = 5, "input that only the CPU handles";
     BAD_RUN = 8, "malformed run of an RLE or bit-packed sequence";
     TRUNCATED = 9, "page shorter than its values";
     BAD_DICTIONARY_INDEX = 10, "dictionary index out of range";

@@ -77,8 +77,8 @@ WF_DEVICE i128 wf_pow10(i32 exponent) {
 }
 
 // Division by a positive power of ten that rounds half away from zero, as casts between decimals do.
-WF_DEVICE i128 wf_div_round(i128 a, i128 power) {
-  i128 quotient = a / power, rest = a % power, half = power / 2;
+template <class T> WF_DEVICE T wf_div_round(T a, T power) {
+  T quotient = a / power, rest = a % power, half = power / 2;
   if (rest >= half && rest > 0) return quotient + 1;
   if (rest <= -half && rest < 0) return quotient - 1;
   return quotient;

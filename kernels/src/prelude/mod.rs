@@ -7,7 +7,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 
 use crate::error_word::ErrorFlags;
 
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -21,6 +21,7 @@ const PARTS: [&str; 13] = [
     include_str!("columns.cuh"),
     include_str!("group.cuh"),
     include_str!("aggregate.cuh"),
+    include_str!("expressions.cuh"),
 ];
 
 /// The whole prelude.

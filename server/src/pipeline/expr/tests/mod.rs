@@ -1,0 +1,54 @@
+//! Expressions from SQL text, computed by DataFusion and by the generated code on the emulated device: values, nulls
+//! and errors must be the same at every row.
+
+mod batches;
+mod bench;
+mod decimals;
+mod numbers;
+mod strings;
+mod temporal;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::DFSchema;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::prelude::SessionContext;
+
+use self::batches::{Nulls, batch};
+use self::bench::Bench;
+use super::lower;
+
+/// SQL text as DataFusion's planner makes an expression of it.
+fn planned(context: &SessionContext, batch: &RecordBatch, sql: &str) -> Arc<dyn PhysicalExpr> {
+    let schema = DFSchema::try_from(batch.schema().as_ref().clone()).expect("schema");
+    let expr = context
+        .parse_sql_expr(sql, &schema)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    context
+        .create_physical_expr(expr, &schema)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// Compares all of `sql` over batches without nulls, with some, and of nothing else.
+#[track_caller]
+fn same(group: &str, sql: &[&str]) {
+    let seed = batches::seed();
+    println!("{group}: seed {seed}");
+    let context = SessionContext::new();
+    let bench = Bench::new();
+    for nulls in [Nulls::None, Nulls::Some, Nulls::All] {
+        let batch = batch(seed, 130, nulls);
+        let exprs: Vec<_> = sql.iter().map(|sql| planned(&context, &batch, sql)).collect();
+        bench.compare(group, &batch, &exprs, nulls != Nulls::None);
+    }
+}
+
+/// The reason for which `sql` is refused.
+#[track_caller]
+fn refused(sql: &str) -> String {
+    let context = SessionContext::new();
+    let batch = batch(1, 1, Nulls::None);
+    let expr = planned(&context, &batch, sql);
+    lower(&expr, &batch.schema()).expect_err(sql)
+}

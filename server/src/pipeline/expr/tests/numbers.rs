@@ -1,0 +1,196 @@
+//! Numbers, logic, comparisons, CASE, IN and casts between numbers.
+
+use super::{refused, same};
+
+/// `template` with each of `types` for T.
+fn each(templates: &[&str], types: &[&str]) -> Vec<String> {
+    types
+        .iter()
+        .flat_map(|name| templates.iter().map(move |template| template.replace('T', name)))
+        .collect()
+}
+
+fn same_each(group: &str, templates: &[&str], types: &[&str]) {
+    let all = each(templates, types);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same(group, &all);
+}
+
+const INTEGERS: [&str; 8] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"];
+
+#[test]
+fn integers() {
+    same_each(
+        "integers",
+        &["a_T + b_T", "a_T - b_T", "a_T * b_T", "a_T / b_T", "a_T % b_T"],
+        &INTEGERS,
+    );
+    same_each(
+        "bits",
+        &[
+            "a_T & b_T",
+            "a_T | b_T",
+            "a_T ^ b_T",
+            "a_T << b_T",
+            "a_T >> b_T",
+            "a_T = b_T",
+            "a_T < b_T",
+        ],
+        &INTEGERS,
+    );
+    same(
+        "negatives",
+        &[
+            "-a_i8", "-a_i16", "-a_i32", "-a_i64", "-a_f32", "-a_f64", "-a_d15", "-a_d38",
+        ],
+    );
+}
+
+#[test]
+fn floats() {
+    same_each(
+        "floats",
+        &[
+            "a_T + b_T",
+            "a_T - b_T",
+            "a_T * b_T",
+            "a_T % b_T",
+            "a_T = b_T",
+            "a_T <> b_T",
+            "a_T < b_T",
+            "a_T <= b_T",
+            "a_T > b_T",
+            "a_T >= b_T",
+            "a_T IS DISTINCT FROM b_T",
+            "a_T IS NOT DISTINCT FROM b_T",
+            "a_T / (b_T + 3)",
+        ],
+        &["f32", "f64"],
+    );
+}
+
+#[test]
+fn logic() {
+    same(
+        "logic",
+        &[
+            "a_bool AND b_bool",
+            "a_bool OR b_bool",
+            "NOT a_bool",
+            "a_bool IS NULL",
+            "a_i32 IS NOT NULL",
+            "a_bool = b_bool",
+            "a_bool < b_bool",
+            "a_bool IS DISTINCT FROM b_bool",
+            "a_i32 IS DISTINCT FROM b_i32",
+            "a_i32 IS NOT DISTINCT FROM 5",
+            "a_i32 BETWEEN b_i32 AND 50",
+            "a_i32 NOT BETWEEN -50 AND b_i32",
+            "(a_bool AND b_bool) IS TRUE",
+            "(a_bool OR b_bool) IS UNKNOWN",
+            "b_i32 <> 0 AND a_i32 / b_i32 > 3",
+            "b_i32 = 0 OR a_i32 / b_i32 > 3",
+            "a_bool OR a_s = b_s",
+            "a_bool AND NOT (a_s = b_s)",
+        ],
+    );
+}
+
+#[test]
+fn case() {
+    same(
+        "case",
+        &[
+            "CASE WHEN a_bool THEN a_i32 WHEN b_bool THEN b_i32 ELSE 7 END",
+            "CASE WHEN a_bool THEN a_i32 END",
+            "CASE WHEN b_i32 <> 0 THEN a_i32 / b_i32 ELSE 0 END",
+            "CASE WHEN b_i32 > 10 THEN a_i32 / (b_i32 - 11) WHEN a_i32 = 0 THEN 1 ELSE 5 / a_i32 END",
+            "CASE a_i32 WHEN 1 THEN 'one' WHEN b_i32 THEN a_s WHEN 3 THEN b_s END",
+            "CASE a_i8 WHEN 1 THEN 10 WHEN 2 THEN 20 WHEN 1 THEN 30 ELSE 0 END",
+            "CASE a_f64 WHEN b_f64 THEN 1 WHEN 0.0 THEN 2 ELSE 0 END",
+            "CASE a_s WHEN 'a' THEN 1 WHEN b_s THEN 2 ELSE 0 END",
+            "CASE WHEN a_i32 IS NULL THEN b_i32 ELSE a_i32 END",
+            "CASE WHEN a_bool THEN 1 ELSE 0 END",
+            "CASE WHEN a_bool THEN a_d15 * (1 - b_d15) ELSE 0 END",
+            "CASE WHEN a_bool THEN a_d15 * b_d15 WHEN b_bool THEN a_d5 END",
+            "coalesce(a_i32, b_i32, 3)",
+            "coalesce(a_s, b_s, 'x')",
+            "coalesce(a_i32, a_i32 / b_i32)",
+            "nvl(a_f64, b_f64)",
+            "nullif(a_i32, b_i32)",
+            "nullif(a_f64, 0.0)",
+            "nullif(a_s, b_s)",
+            "nullif(a_d15, b_d15)",
+        ],
+    );
+}
+
+#[test]
+fn lists() {
+    same(
+        "lists",
+        &[
+            "a_i32 IN (1, 2, b_i32)",
+            "a_i32 IN (1, 2)",
+            "a_i32 NOT IN (1, NULL, 3)",
+            "a_i32 IN (1, 2, 3, 5, 7, 11, 13, -17, -19, 23)",
+            "a_i64 NOT IN (1, 2, 3, 5, 7, NULL, 13, -17, -19, 9223372036854775807)",
+            "a_u64 IN (1, 2, 3, 5, 7, 18446744073709551615)",
+            "a_u8 IN (1, 2, 3, 5, 7, 11)",
+            "a_f64 IN (0.0, 1.5, 2.5, 0.5, -0.5, 7.0)",
+            "a_f32 IN (0.5, 1.5)",
+            "a_d15 IN (1.00, 0.50, -0.33, 0.01, 0.02, 0.03)",
+            "a_d15 IN (1.00, 0.50)",
+            "a_d38 IN (1.00, 0.50, -0.33, 0.01, 0.02, 0.03)",
+            "a_date IN (DATE '1970-01-01', DATE '2000-02-29', DATE '1969-12-31', DATE '1970-03-01', DATE '2001-01-01')",
+            "a_s IN ('a', 'b')",
+            "a_s IN ('a', 'b', 'ab', '', 'special', 'ÄÖÜß', 'aa')",
+            "a_v NOT IN ('a', 'b', 'ab', NULL, 'special', 'ÄÖÜß', 'aa')",
+            "a_s IN ('x', b_s)",
+            "a_bool IN (true, b_bool)",
+        ],
+    );
+}
+
+#[test]
+fn casts_of_numbers() {
+    let types = [
+        ("TINYINT", "i8"),
+        ("SMALLINT", "i16"),
+        ("INT", "i32"),
+        ("BIGINT", "i64"),
+        ("TINYINT UNSIGNED", "u8"),
+        ("SMALLINT UNSIGNED", "u16"),
+        ("INT UNSIGNED", "u32"),
+        ("BIGINT UNSIGNED", "u64"),
+        ("REAL", "f32"),
+        ("DOUBLE", "f64"),
+        ("BOOLEAN", "bool"),
+    ];
+    for try_too in [false, true] {
+        let mut all = Vec::new();
+        for (_, from) in types {
+            for (to, same) in types {
+                if from == same {
+                    continue;
+                }
+                all.push(format!(
+                    "{}CAST(a_{from} AS {to})",
+                    if try_too { "TRY_" } else { "" }
+                ));
+            }
+        }
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        same(if try_too { "try_casts" } else { "casts" }, &all);
+    }
+}
+
+#[test]
+fn what_is_not_run_says_why() {
+    assert_eq!(refused("md5(a_s)"), "function md5 is not run on the GPU");
+    assert!(
+        refused("a_s ~ 'x'").contains("operator ~"),
+        "{}",
+        refused("a_s ~ 'x'")
+    );
+}

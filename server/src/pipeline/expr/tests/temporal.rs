@@ -1,0 +1,70 @@
+//! Dates, times, timestamps, intervals and their casts.
+
+use super::same;
+
+#[test]
+fn arithmetic() {
+    same(
+        "temporal",
+        &[
+            "a_date + INTERVAL '1' DAY",
+            "a_date - INTERVAL '90' DAY",
+            "a_date + INTERVAL '1' MONTH",
+            "a_date - INTERVAL '3' MONTH",
+            "a_date + INTERVAL '1' YEAR",
+            "INTERVAL '2 months 3 days' + a_date",
+            "a_date - INTERVAL '1 month 1 day 30 hours'",
+            "a_date - b_date",
+            "a_date64 - b_date64",
+            "a_date64 + INTERVAL '1 month 5 hours'",
+            "a_date < DATE '1995-03-15'",
+            "a_date >= b_date",
+            "a_tss + INTERVAL '1 month 2 days 3 hours'",
+            "a_tsms - INTERVAL '1 month 2 days 3 hours'",
+            "a_tsus + INTERVAL '13 months -2 days 3.000001 seconds'",
+            "a_tsns - INTERVAL '1 year 2.5 seconds'",
+            "a_tss - b_tss",
+            "a_tsus - b_tsus",
+            "a_tsns - b_tsns",
+            "a_tsns < b_tsns",
+            "a_tsus = b_tsus",
+            "a_time < b_time",
+            "a_time + INTERVAL '25 hours'",
+            "a_time - INTERVAL '1.5 seconds'",
+            "a_date BETWEEN DATE '1994-01-01' AND DATE '1995-12-31'",
+            "a_tsus + (b_tsus - a_tsus)",
+        ],
+    );
+}
+
+#[test]
+fn casts() {
+    let mut all = Vec::new();
+    for cast in ["CAST", "TRY_CAST"] {
+        for from in ["date", "date64", "tss", "tsms", "tsus", "tsns"] {
+            for to in [
+                "DATE",
+                "TIMESTAMP",
+                "TIMESTAMP(0)",
+                "TIMESTAMP(3)",
+                "TIMESTAMP(6)",
+                "BIGINT",
+            ] {
+                // Arrow overflows here without a check.
+                if from == "date64" && matches!(to, "TIMESTAMP" | "TIMESTAMP(6)") {
+                    continue;
+                }
+                all.push(format!("{cast}(a_{from} AS {to})"));
+            }
+        }
+        for from in ["i32", "i64"] {
+            all.push(format!("{cast}(a_{from} AS DATE)"));
+            all.push(format!("{cast}(a_{from} AS TIMESTAMP)"));
+        }
+        for from in ["tss", "tsms", "tsus", "tsns"] {
+            all.push(format!("{cast}(a_{from} AS TIME)"));
+        }
+    }
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same("temporal_casts", &all);
+}
