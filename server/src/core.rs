@@ -1,6 +1,7 @@
 //! What one server consists of, put together from its configuration.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -11,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::error::Result;
 use crate::error_datafusion::from_datafusion;
+use crate::exec::Gpus;
 use crate::observe::machine;
 use crate::observe::metrics::Metrics;
 use crate::observe::shutdown::Shutdown;
@@ -39,6 +41,8 @@ pub struct Core {
     pub catalog: Arc<Catalog>,
     /// Memory, spilling, object stores, caches.
     pub runtime: Arc<RuntimeEnv>,
+    /// The devices that queries may run on.
+    pub gpus: Arc<Gpus>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How it ends.
@@ -58,9 +62,13 @@ impl Core {
         let runtime = runtime(&config, &catalog)?;
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
         let shutdown = Shutdown::new(config.server.drain_timeout.0);
+        let gpus = Gpus::new(&config.gpu, kernel_cache(environment));
+        // A device that was asked for by name is missed at the start, not by the first query.
+        gpus.chosen(config.engine.device)?;
         let base = Base {
             catalog: Arc::clone(&catalog),
             runtime: Arc::clone(&runtime),
+            gpus: Arc::clone(&gpus),
         };
         Ok(Arc::new(Self {
             users,
@@ -68,12 +76,20 @@ impl Core {
             sessions: Sessions::new(Arc::clone(&config), base),
             engine: Arc::new(Engine::new(&config, Arc::clone(&metrics), shutdown.clone())?),
             catalog,
+            gpus,
             runtime,
             metrics,
             shutdown,
             config,
         }))
     }
+}
+
+/// Where compiled kernels are kept, unless the option says where: the user's cache folder.
+pub fn kernel_cache(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    cache.map(|cache| cache.join("warpflight").join("kernels"))
 }
 
 fn runtime(config: &Config, catalog: &Arc<Catalog>) -> Result<Arc<RuntimeEnv>> {

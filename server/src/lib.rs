@@ -20,7 +20,13 @@ pub mod sql;
 
 pub mod catalog;
 
+pub mod offload;
+
 pub mod pipeline;
+
+pub mod exec;
+
+pub mod operator;
 
 pub mod scan;
 

@@ -4,9 +4,9 @@
 //! [`crate::operator`]'s; this module decides when and where.
 
 mod flow;
+mod gpus;
 mod job;
 mod metrics;
-mod gpus;
 mod node;
 mod scanning;
 mod settings;

@@ -114,7 +114,7 @@ impl Rows {
         error: &ErrorWord,
     ) -> Result<DeviceBatch> {
         let plain = |output: &Expr| match output.node {
-            Node::Column(index) if numbers.is_none() => batch.columns.get(index).cloned(),
+            Node::Column(index, _) if numbers.is_none() => batch.columns.get(index).cloned(),
             _ => None,
         };
         let mut columns: Vec<Option<DeviceColumn>> = self.outputs.iter().map(plain).collect();

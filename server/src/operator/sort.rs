@@ -42,7 +42,7 @@ impl Sort {
             };
             SortKey {
                 expr: Expr {
-                    node: Node::Column(place),
+                    node: Node::Column(place, format!("key {place}")),
                     ..key.expr
                 },
                 ..key

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod channel;
+pub mod offloading;
 pub mod record;
 mod run;
 mod threads;

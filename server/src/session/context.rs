@@ -6,12 +6,15 @@ use std::sync::Arc;
 use datafusion::config::ConfigNonZeroUsize;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::catalog::{self, Catalog, ExternalTableFactory};
 use crate::config::Config;
 use crate::config::sections::EngineOptions;
 use crate::error::Result;
+use crate::exec::{Gpus, Settings};
+use crate::query::offloading::Offload;
 use crate::security::rights::Rights;
 use crate::sql::rules;
 
@@ -21,6 +24,8 @@ pub struct Base {
     pub catalog: Arc<Catalog>,
     /// Memory, spilling, object stores, caches.
     pub runtime: Arc<RuntimeEnv>,
+    /// The devices that queries may run on.
+    pub gpus: Arc<Gpus>,
 }
 
 /// The context of a new session.
@@ -30,6 +35,10 @@ pub struct Base {
 pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) -> Result<SessionContext> {
     let mut session = SessionConfig::new();
     catalog::session_options(session.options_mut());
+    session.options_mut().extensions.insert(Settings {
+        engine: config.engine.clone(),
+        gpus: Arc::clone(&base.gpus),
+    });
     set_engine(session.options_mut(), config, &config.engine);
     let builder = SessionStateBuilder::new()
         .with_default_features()
@@ -38,8 +47,10 @@ pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) 
         .with_runtime_env(Arc::clone(&base.runtime))
         .with_catalog_list(base.catalog.session(Arc::clone(rights)))
         .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect());
+    let offload = Arc::new(Offload) as Arc<dyn PhysicalOptimizerRule + Send + Sync>;
     let state = rules::physical()
         .into_iter()
+        .chain([offload])
         .fold(builder, SessionStateBuilder::with_physical_optimizer_rule)
         .build();
     Ok(SessionContext::new_with_state(state))
@@ -52,6 +63,9 @@ pub fn apply_engine(context: &SessionContext, config: &Config, engine: &EngineOp
 }
 
 fn set_engine(options: &mut datafusion::config::ConfigOptions, config: &Config, engine: &EngineOptions) {
+    if let Some(settings) = options.extensions.get_mut::<Settings>() {
+        settings.engine = engine.clone();
+    }
     let partitions = match engine.cpu_partitions {
         0 => cpu_threads(config),
         partitions => partitions,

@@ -49,7 +49,7 @@ fn over_rows(name: &str, arguments: &str, before: &str, body: &str, after: &str)
 fn generated(name: &str, text: String, code: &Code) -> Generated {
     Generated {
         source: KernelSource::generated(name, text, &[name]),
-        literals: code.literals().to_vec(),
+        literals: code.literals(),
     }
 }
 

@@ -68,7 +68,11 @@ fn added(code: &mut Code, accumulator: &Accumulator) -> Result<(String, String),
     let Some(argument) = &accumulator.argument else {
         return Ok((condition, "1ull".into()));
     };
-    let value = code.value(argument)?;
+    // A decimal that fits into 64 bits need not be widened before it is added.
+    let value = match accumulator.combine {
+        Combine::SumDecimal => code.narrow_value(argument)?,
+        _ => code.value(argument)?,
+    };
     if let Some(valid) = &value.valid {
         condition = format!("{condition} && {valid}");
     }

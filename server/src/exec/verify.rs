@@ -1,0 +1,92 @@
+//! Two answers to one query, compared as sets of rows.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+/// Relative difference of floating-point numbers that counts as none: sums are made in another order.
+const TOLERANCE: f64 = 1e-9;
+
+/// A value as far as it is compared.
+#[derive(Debug, Clone)]
+enum Cell {
+    Text(String),
+    Number(f64),
+}
+
+impl Cell {
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Text(_), Self::Number(_)) => Ordering::Less,
+            (Self::Number(_), Self::Text(_)) => Ordering::Greater,
+        }
+    }
+
+    fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => {
+                a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
+            }
+            (Self::Text(a), Self::Text(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Compares rows without their order.
+///
+/// # Errors
+/// The first difference in words.
+pub(super) fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatch]) -> Result<(), String> {
+    let (mut found, mut expected) = (rows(found)?, rows(expected)?);
+    if found.len() != expected.len() {
+        return Err(format!("{} rows against {}", found.len(), expected.len()));
+    }
+    // Exact columns decide the order first, so that rows that differ in the last digits stand side by side.
+    let is_float = |at: &usize| schema.field(*at).data_type().is_floating();
+    let mut columns: Vec<usize> = (0..schema.fields().len()).collect();
+    columns.sort_by_key(is_float);
+    let order = |a: &Vec<Cell>, b: &Vec<Cell>| {
+        let differing = columns.iter().map(|&at| a[at].order(&b[at]));
+        differing.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    found.sort_by(order);
+    expected.sort_by(order);
+    for (found, expected) in found.iter().zip(&expected) {
+        if let Some(at) = (0..found.len()).find(|&at| !found[at].equals(&expected[at])) {
+            return Err(format!(
+                "column {}: {:?} against {:?}",
+                schema.field(at).name(),
+                found[at],
+                expected[at]
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Cell>>, String> {
+    let mut rows = Vec::new();
+    let options = FormatOptions::default().with_null("NULL");
+    for batch in batches {
+        let start = rows.len();
+        rows.resize_with(start + batch.num_rows(), Vec::new);
+        for column in batch.columns() {
+            let text = ArrayFormatter::try_new(column, &options).map_err(|error| error.to_string())?;
+            for row in 0..batch.num_rows() {
+                let cell = match column.data_type() {
+                    _ if column.is_null(row) => Cell::Text("NULL".into()),
+                    DataType::Float32 => Cell::Number(column.as_primitive::<Float32Type>().value(row).into()),
+                    DataType::Float64 => Cell::Number(column.as_primitive::<Float64Type>().value(row)),
+                    _ => Cell::Text(text.value(row).to_string()),
+                };
+                rows[start + row].push(cell);
+            }
+        }
+    }
+    Ok(rows)
+}

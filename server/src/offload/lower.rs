@@ -1,0 +1,321 @@
+//! One subtree to pipelines: operators that pass rows on are fused, those that must see all rows end a pipeline.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
+
+use super::Fallback;
+use super::aggregate;
+use crate::batch::Repr;
+use crate::pipeline::expr::{Expr, lower as lower_expr};
+use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source};
+use crate::scan::ScanSpec;
+
+/// The operator that the GPU does not run.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) fallback: Fallback,
+    /// Which operator of its plan.
+    pub(super) address: usize,
+}
+
+impl Refusal {
+    pub(super) fn of(plan: &Arc<dyn ExecutionPlan>, reason: impl Into<String>) -> Self {
+        Self {
+            fallback: Fallback {
+                node: plan.name().to_owned(),
+                reason: reason.into(),
+            },
+            address: Arc::as_ptr(plan).cast::<()>().addr(),
+        }
+    }
+}
+
+/// A pipeline that has no sink yet. Filters and outputs are over the columns of its source.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    source: Source,
+    input: SchemaRef,
+    pub(super) filters: Vec<Expr>,
+    pub(super) outputs: Vec<Expr>,
+}
+
+/// The pipelines of a subtree so far.
+#[derive(Debug, Default)]
+pub(super) struct Lowering {
+    pipelines: Vec<Pipeline>,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+}
+
+impl Lowering {
+    /// The graph of a subtree, and the plans whose rows it uploads.
+    pub(super) fn of(
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<(PipelineGraph, Vec<Arc<dyn ExecutionPlan>>), Refusal> {
+        let schema = plan.schema();
+        let held = schema.fields().iter().find(|field| Repr::of(field.data_type()).is_none());
+        if let Some(field) = held {
+            let reason = format!("column {} of type {} is not held on the GPU", field.name(), field.data_type());
+            return Err(Refusal::of(plan, reason));
+        }
+        let mut lowering = Self::default();
+        let open = lowering.open(plan)?;
+        let passes_on = open.filters.is_empty() && is_identity(&open.outputs, &open.input);
+        match (&open.source, lowering.pipelines.last_mut()) {
+            // Nothing is left to do with the rows of the last pipeline.
+            (Source::Pipelines(ids), Some(last)) if passes_on && ids.len() == 1 => last.output = schema,
+            _ => {
+                lowering.close(open, Sink::Pass, schema);
+            }
+        }
+        let graph = PipelineGraph {
+            pipelines: lowering.pipelines,
+        };
+        Ok((graph, lowering.inputs))
+    }
+
+    fn open(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+        if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
+            return self.data_source(plan, source);
+        }
+        if plan.is::<PlaceholderRowExec>() || plan.is::<EmptyExec>() {
+            return Ok(self.upload(plan));
+        }
+        if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+            return self.filter(plan, filter);
+        }
+        if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+            let open = self.open(projection.input())?;
+            let exprs: Vec<Arc<dyn PhysicalExpr>> =
+                projection.expr().iter().map(|projected| Arc::clone(&projected.expr)).collect();
+            return project(plan, open, &exprs, &projection.input().schema());
+        }
+        if plan.is::<RepartitionExec>() || plan.is::<CooperativeExec>() {
+            return self.only_child(plan);
+        }
+        if let Some(coalesce) = plan.downcast_ref::<CoalescePartitionsExec>() {
+            let open = self.open(coalesce.input())?;
+            return Ok(match plan.fetch() {
+                Some(fetch) => self.limit(open, 0, Some(fetch), plan.schema()),
+                None => open,
+            });
+        }
+        if let Some(limit) = plan.downcast_ref::<GlobalLimitExec>() {
+            let open = self.open(limit.input())?;
+            return Ok(self.limit(open, limit.skip(), limit.fetch(), plan.schema()));
+        }
+        if let Some(limit) = plan.downcast_ref::<LocalLimitExec>() {
+            let open = self.open(limit.input())?;
+            return Ok(self.limit(open, 0, Some(limit.fetch()), plan.schema()));
+        }
+        if let Some(sort) = plan.downcast_ref::<SortExec>() {
+            return self.sort(plan, sort.input(), sort.expr(), sort.fetch());
+        }
+        if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
+            let below = merge.input();
+            // Sorts of partitions are one sort here.
+            if let Some(sort) = below.downcast_ref::<SortExec>() {
+                let fetch = [sort.fetch(), merge.fetch()].into_iter().flatten().min();
+                return self.sort(plan, sort.input(), merge.expr(), fetch);
+            }
+            return self.sort(plan, below, merge.expr(), merge.fetch());
+        }
+        if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+            let (sources, input) = aggregate::input_of(plan, aggregate)?;
+            let open = self.open(&input)?;
+            let open = self.without_strings(open, aggregate::makes_strings, &sources)?;
+            let spec = aggregate::spec(plan, &sources, &open, &input.schema())?;
+            return Ok(self.closed(open, Sink::Aggregate(spec), plan.schema()));
+        }
+        if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
+            return self.union(plan);
+        }
+        Err(Refusal::of(plan, "the GPU does not run this operator yet"))
+    }
+
+    fn only_child(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+        match plan.children()[..] {
+            [child] => self.open(child),
+            _ => Err(Refusal::of(plan, "an operator of one input has another number of them")),
+        }
+    }
+
+    fn data_source(&mut self, plan: &Arc<dyn ExecutionPlan>, source: &DataSourceExec) -> Result<Open, Refusal> {
+        if source.data_source().downcast_ref::<MemorySourceConfig>().is_some() {
+            return Ok(self.upload(plan));
+        }
+        let spec = ScanSpec::of(source).map_err(|reason| Refusal::of(plan, reason))?;
+        let spec = Arc::new(spec);
+        let schema = spec.schema();
+        let mut open = of_source(Source::Scan(Arc::clone(&spec)), Arc::clone(&schema));
+        if let Some(predicate) = spec.exact_predicate() {
+            open.filters = conjunction(plan, &predicate, &schema, &open.outputs)?;
+        }
+        let exprs: Vec<Arc<dyn PhysicalExpr>> =
+            spec.projection().into_iter().map(|(expr, _)| expr).collect();
+        let open = project(plan, open, &exprs, &schema)?;
+        // A limit that was pushed into the scan has no operator of its own any more.
+        Ok(match source.fetch() {
+            Some(fetch) => self.limit(open, 0, Some(fetch), plan.schema()),
+            None => open,
+        })
+    }
+
+    fn upload(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Open {
+        self.inputs.push(Arc::clone(plan));
+        of_source(Source::Upload(self.inputs.len() - 1), plan.schema())
+    }
+
+    fn filter(&mut self, plan: &Arc<dyn ExecutionPlan>, filter: &FilterExec) -> Result<Open, Refusal> {
+        let mut open = self.open(filter.input())?;
+        let schema = filter.input().schema();
+        open.filters
+            .extend(conjunction(plan, filter.predicate(), &schema, &open.outputs)?);
+        if let Some(kept) = filter.projection() {
+            open.outputs = kept.iter().map(|&at| open.outputs[at].clone()).collect();
+        }
+        Ok(match plan.fetch() {
+            Some(fetch) => self.limit(open, 0, Some(fetch), plan.schema()),
+            None => open,
+        })
+    }
+
+    fn limit(&mut self, open: Open, skip: usize, fetch: Option<usize>, schema: SchemaRef) -> Open {
+        self.closed(open, Sink::Limit { skip, fetch }, schema)
+    }
+
+    fn sort(
+        &mut self,
+        plan: &Arc<dyn ExecutionPlan>,
+        input: &Arc<dyn ExecutionPlan>,
+        order: &LexOrdering,
+        fetch: Option<usize>,
+    ) -> Result<Open, Refusal> {
+        let open = self.open(input)?;
+        let key = |sort: &datafusion::physical_expr::PhysicalSortExpr| {
+            let expr = lower_expr(&sort.expr, &input.schema()).map_err(|reason| Refusal::of(plan, reason))?;
+            Ok(SortKey {
+                expr: expr.substitute(&open.outputs),
+                descending: sort.options.descending,
+                nulls_first: sort.options.nulls_first,
+            })
+        };
+        let keys = order.iter().map(key).collect::<Result<Vec<_>, Refusal>>()?;
+        let sink = Sink::Sort(SortSpec { keys, fetch });
+        Ok(self.closed(open, sink, input.schema()))
+    }
+
+    fn union(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+        let schema = plan.schema();
+        let mut ids = Vec::new();
+        for child in plan.children() {
+            let same = child.schema().fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+            if !same {
+                return Err(Refusal::of(plan, "its inputs differ in their types"));
+            }
+            let open = self.open(child)?;
+            ids.push(self.close(open, Sink::Pass, Arc::clone(&schema)));
+        }
+        Ok(of_source(Source::Pipelines(ids), schema))
+    }
+
+    /// `open`, its outputs computed by a pipeline of their own if expressions over them would make strings: a kernel
+    /// that adds rows to groups cannot be run again with more room.
+    fn without_strings<T: ?Sized>(
+        &mut self,
+        open: Open,
+        makes_strings: impl Fn(&T, &Open) -> bool,
+        sources: &T,
+    ) -> Result<Open, Refusal> {
+        let strings = open.filters.iter().chain(&open.outputs).any(Expr::makes_strings);
+        if !strings && !makes_strings(sources, &open) {
+            return Ok(open);
+        }
+        let schema = Arc::new(schema_of(&open.outputs));
+        Ok(self.closed(open, Sink::Pass, schema))
+    }
+
+    /// Ends a pipeline, and begins one that reads it.
+    fn closed(&mut self, open: Open, sink: Sink, schema: SchemaRef) -> Open {
+        let id = self.close(open, sink, Arc::clone(&schema));
+        of_source(Source::Pipelines(vec![id]), schema)
+    }
+
+    fn close(&mut self, open: Open, sink: Sink, output: SchemaRef) -> PipelineId {
+        self.pipelines.push(Pipeline {
+            source: open.source,
+            input: open.input,
+            filters: open.filters,
+            outputs: open.outputs,
+            sink,
+            output,
+        });
+        self.pipelines.len() - 1
+    }
+}
+
+fn of_source(source: Source, schema: SchemaRef) -> Open {
+    let columns = schema.fields().iter().enumerate();
+    Open {
+        source,
+        filters: Vec::new(),
+        outputs: columns.map(|(index, field)| Expr::column(index, field)).collect(),
+        input: schema,
+    }
+}
+
+fn project(
+    plan: &Arc<dyn ExecutionPlan>,
+    open: Open,
+    exprs: &[Arc<dyn PhysicalExpr>],
+    input: &Schema,
+) -> Result<Open, Refusal> {
+    let lowered = exprs.iter().map(|expr| lower_expr(expr, input).map(|expr| expr.substitute(&open.outputs)));
+    let outputs = lowered
+        .collect::<Result<Vec<Expr>, String>>()
+        .map_err(|reason| Refusal::of(plan, reason))?;
+    Ok(Open { outputs, ..open })
+}
+
+/// The parts of a predicate that must all be true.
+fn conjunction(
+    plan: &Arc<dyn ExecutionPlan>,
+    predicate: &Arc<dyn PhysicalExpr>,
+    input: &Schema,
+    outputs: &[Expr],
+) -> Result<Vec<Expr>, Refusal> {
+    datafusion::physical_expr::split_conjunction(predicate)
+        .into_iter()
+        .map(|part| lower_expr(part, input).map(|expr| expr.substitute(outputs)))
+        .collect::<Result<_, String>>()
+        .map_err(|reason| Refusal::of(plan, reason))
+}
+
+fn is_identity(outputs: &[Expr], input: &Schema) -> bool {
+    let columns = input.fields().iter().enumerate();
+    outputs.len() == input.fields().len()
+        && columns.zip(outputs).all(|((index, field), output)| *output == Expr::column(index, field))
+}
+
+fn schema_of(outputs: &[Expr]) -> Schema {
+    let field = |(index, output): (usize, &Expr)| {
+        arrow::datatypes::Field::new(format!("c{index}"), output.data_type.clone(), output.nullable)
+    };
+    Schema::new(outputs.iter().enumerate().map(field).collect::<Vec<_>>())
+}

@@ -1,0 +1,136 @@
+//! Choosing what the GPU runs: the largest subtrees of a physical plan of which every operator can.
+//!
+//! In: DataFusion's physical plan. Out: the same plan with a node of the caller's making in place of each subtree, and
+//! the operators that stopped others from being larger, with the reasons. It does not know how graphs are run.
+
+mod aggregate;
+mod lower;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
+
+use crate::pipeline::PipelineGraph;
+use lower::{Lowering, Refusal};
+
+/// An operator that the CPU runs although the GPU was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The operator, as plans name it.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Fallback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.node, self.reason)
+    }
+}
+
+/// Makes the node for a graph, of the uploads' inputs and the subtree that it stands for.
+pub type Make<'a> =
+    dyn Fn(PipelineGraph, Vec<Arc<dyn ExecutionPlan>>, Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> + 'a;
+
+/// A plan after offloading.
+#[derive(Debug)]
+pub struct Offloaded {
+    /// The plan.
+    pub plan: Arc<dyn ExecutionPlan>,
+    /// What runs on the CPU, each operator once.
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// Offloads what can be of `plan`.
+///
+/// # Errors
+/// DataFusion's own, when children are replaced.
+pub fn offload(plan: &Arc<dyn ExecutionPlan>, make: &Make<'_>) -> Result<Offloaded> {
+    let mut walk = Walk {
+        make,
+        fallbacks: Vec::new(),
+        known: HashSet::new(),
+    };
+    let plan = walk.replaced(plan)?;
+    Ok(Offloaded {
+        plan,
+        fallbacks: walk.fallbacks,
+    })
+}
+
+struct Walk<'a> {
+    make: &'a Make<'a>,
+    fallbacks: Vec<Fallback>,
+    /// Operators, by address, whose refusal is noted.
+    known: HashSet<usize>,
+}
+
+impl Walk<'_> {
+    fn replaced(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        if !reads_tables(plan) {
+            return Ok(Arc::clone(plan));
+        }
+        if may_be_root(plan) {
+            match Lowering::of(plan) {
+                Ok((graph, inputs)) => {
+                    let node = (self.make)(graph, inputs, Arc::clone(plan));
+                    return partitioned_as(node, plan);
+                }
+                Err(refusal) => self.note(refusal),
+            }
+        }
+        let children = plan
+            .children()
+            .into_iter()
+            .map(|child| self.replaced(child))
+            .collect::<Result<Vec<_>>>()?;
+        if children.is_empty() {
+            return Ok(Arc::clone(plan));
+        }
+        datafusion::physical_plan::execution_plan::replace_children_if_necessary(Arc::clone(plan), children)
+    }
+
+    fn note(&mut self, refusal: Refusal) {
+        if self.known.insert(refusal.address) {
+            self.fallbacks.push(refusal.fallback);
+        }
+    }
+}
+
+/// Whether a plan reads rows that somebody stored: what makes none of its own needs no GPU.
+fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<DataSourceExec>() || plan.children().into_iter().any(reads_tables)
+}
+
+/// Whether a subtree with this operator on top can be replaced: not where others rely on how it spreads rows over
+/// partitions, or on only a part of an aggregate.
+fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    if plan.is::<RepartitionExec>() || plan.name() == "ExplainExec" || plan.name() == "AnalyzeExec" {
+        return false;
+    }
+    if plan.name() == "DataSinkExec" || plan.name() == "OutputRequirementExec" {
+        return false;
+    }
+    if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+        return *aggregate.mode() != AggregateMode::Partial;
+    }
+    // Order within each of several partitions is not kept by one.
+    let partitions = plan.output_partitioning().partition_count();
+    partitions == 1 || plan.output_ordering().is_none() || plan.is::<CoalescePartitionsExec>()
+}
+
+/// `node`, which has one partition, spread as `original` is.
+fn partitioned_as(node: Arc<dyn ExecutionPlan>, original: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let partitioning = match original.output_partitioning() {
+        partitioning if partitioning.partition_count() == 1 => return Ok(node),
+        Partitioning::Hash(keys, count) => Partitioning::Hash(keys.clone(), *count),
+        other => Partitioning::RoundRobinBatch(other.partition_count()),
+    };
+    Ok(Arc::new(RepartitionExec::try_new(node, partitioning)?))
+}
