@@ -9,6 +9,7 @@ pub(crate) mod testing;
 mod upload;
 
 pub use repr::{DECIMAL_64_DIGITS, Repr, bitmap_bytes};
+pub(crate) use upload::copy_up;
 pub use upload::{upload, upload_bytes};
 
 use std::sync::Arc;
