@@ -12,6 +12,7 @@ mod upload;
 
 pub use space::Space;
 pub use repr::{DECIMAL_64_DIGITS, Repr, bitmap_bytes};
+pub(crate) use upload::copy_up;
 pub use upload::{upload, upload_bytes};
 
 use std::sync::Arc;

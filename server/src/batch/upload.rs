@@ -84,22 +84,40 @@ pub(super) fn upload_with(
     stream: &Stream,
     reservation: &Reservation,
     bytes: usize,
-    mut fill: impl FnMut(usize, &mut [u8]) -> Result<()>,
+    fill: impl FnMut(usize, &mut [u8]) -> Result<()>,
 ) -> Result<Buffer> {
-    let device = stream.device();
     let buffer = stream.allocate(reservation, bytes).map_err(on_device)?;
-    let step = device.pinned_slab_bytes_max();
+    fill_up(stream, buffer.view(), fill)?;
+    Ok(buffer)
+}
+
+/// Copies host bytes to device memory of the same size.
+pub(crate) fn copy_up(stream: &Stream, target: View<'_>, bytes: &[u8]) -> Result<()> {
+    fill_up(stream, target, |start, piece| {
+        piece.copy_from_slice(&bytes[start..start + piece.len()]);
+        Ok(())
+    })
+}
+
+fn fill_up(
+    stream: &Stream,
+    target: View<'_>,
+    mut fill: impl FnMut(usize, &mut [u8]) -> Result<()>,
+) -> Result<()> {
+    let device = stream.device();
+    let (bytes, step) = (target.len_bytes(), device.pinned_slab_bytes_max());
     let mut start = 0;
     while start < bytes {
         let end = bytes.min(start + step);
         let mut slab = device.pinned_sync(end - start, PINNED_WAIT).map_err(on_device)?;
         fill(start, &mut slab[..end - start])?;
         let piece = slab.freeze(end - start).map_err(on_device)?;
-        let target: View<'_> = buffer.slice(start..end).map_err(on_device)?;
-        stream.upload(&piece, target).map_err(on_device)?;
+        stream
+            .upload(&piece, target.slice(start..end).map_err(on_device)?)
+            .map_err(on_device)?;
         start = end;
     }
-    Ok(buffer)
+    Ok(())
 }
 
 /// Arrow's bitmap in whole words, its first bit in the lowest place.

@@ -16,7 +16,7 @@ mod files;
 mod format;
 mod listings;
 mod local;
-mod location;
+pub(crate) mod location;
 mod mounted;
 mod partitions;
 mod pattern;

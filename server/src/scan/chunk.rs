@@ -1,0 +1,100 @@
+//! A column chunk: where it lies, and which of the ways it goes.
+//!
+//! In: a row group and a column. Out: a range of the file and a way. It reads nothing.
+
+use std::ops::Range;
+
+use kernels::compress::Codec;
+use parquet::basic::Compression;
+use parquet::file::metadata::ColumnChunkMetaData;
+
+use super::form::Form;
+use super::names::ChunkName;
+use super::open::{FileColumn, Group};
+use crate::error::Result;
+
+/// A column chunk of a row group that is read.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    /// Which of the columns that the scan reads.
+    pub(super) column: usize,
+    /// Which of the scan's row groups.
+    pub(super) group: usize,
+    /// Where it lies in its file.
+    pub(super) range: Range<u64>,
+    /// Which of the file's columns it is.
+    pub(super) leaf: usize,
+    pub(super) way: Way,
+}
+
+/// How a chunk becomes rows of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Pages are decompressed and decoded on the device.
+    Device(Form, Codec),
+    /// Pages are decompressed by the CPU and decoded on the device.
+    HostPages(Form),
+    /// All is done by the CPU, and why.
+    Cpu(String),
+}
+
+impl Chunk {
+    /// The chunk of a row group's column; `None` if the file does not have the column.
+    pub(super) fn of(groups: &[Group], group: usize, column: usize) -> Result<Option<Self>> {
+        let row_group = &groups[group];
+        let (leaf, way) = match &row_group.file.columns[column] {
+            FileColumn::Missing => return Ok(None),
+            FileColumn::Cpu { leaf, reason } => (*leaf, Way::Cpu(reason.clone())),
+            FileColumn::Device { leaf, form } => {
+                let metadata = row_group.file.metadata.row_group(row_group.index).column(*leaf);
+                (*leaf, way(*form, metadata.compression()))
+            }
+        };
+        let metadata = row_group.file.metadata.row_group(row_group.index).column(leaf);
+        let range = range(metadata, row_group.file.meta.size)
+            .map_err(|what| name(row_group, metadata.column_descr().name()).error(what))?;
+        Ok(Some(Self {
+            column,
+            group,
+            range,
+            leaf,
+            way,
+        }))
+    }
+}
+
+/// The names of a row group's column.
+pub(super) fn name(group: &Group, column: &str) -> ChunkName {
+    ChunkName {
+        file: group.file.name.clone(),
+        column: column.into(),
+        row_group: group.index,
+    }
+}
+
+fn way(form: Form, compression: Compression) -> Way {
+    match compression {
+        Compression::UNCOMPRESSED => Way::Device(form, Codec::None),
+        Compression::SNAPPY => Way::Device(form, Codec::Snappy),
+        Compression::LZ4_RAW => Way::Device(form, Codec::Lz4Raw),
+        Compression::GZIP(_) | Compression::BROTLI(_) | Compression::ZSTD(_) | Compression::LZ4 => {
+            Way::HostPages(form)
+        }
+        other => Way::Cpu(format!("codec {other}")),
+    }
+}
+
+fn range(metadata: &ColumnChunkMetaData, file_bytes: u64) -> Result<Range<u64>, String> {
+    let start = metadata
+        .dictionary_page_offset()
+        .unwrap_or_else(|| metadata.data_page_offset());
+    let bytes = metadata.compressed_size();
+    let range = u64::try_from(start)
+        .ok()
+        .zip(u64::try_from(bytes).ok())
+        .and_then(|(start, bytes)| Some(start..start.checked_add(bytes)?))
+        .filter(|range| range.end <= file_bytes);
+    range.ok_or_else(|| {
+        format!("the footer says {bytes} bytes from byte {start} on, the file has {file_bytes} bytes")
+    })
+}

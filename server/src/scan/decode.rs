@@ -1,0 +1,461 @@
+//! A partition onto the device: upload, decompression and decoding of all its columns and pages at once.
+//!
+//! In: a partition in host memory, a stream, a reservation. Out: a batch, whose work is queued, and the check that must
+//! pass before the batch is believed. Launches: one to decompress, five for all dictionaries, five for all data pages.
+
+use std::sync::Arc;
+
+use kernels::compress::{Blob, Codec, Decompressor};
+use kernels::parquet::{Conversion, Encoding, Page, PageDecoder, SLACK_BYTES};
+use kernels::{Buffer, Device, ErrorWord, Reservation, Stream};
+
+use super::counters::ScanCounters;
+use super::fetched::{Fetched, FetchedColumn};
+use super::layout::{Layout, Placed, Region, Role};
+use super::names::PageCheck;
+use super::pages::Body;
+use super::partition::repr_of;
+use super::pieces::Piece;
+use crate::batch::{DeviceBatch, DeviceColumn, Repr, bitmap_bytes, copy_up, upload};
+use crate::error::Result;
+use crate::error_device::on_device;
+
+/// The compiled kernels of scans on one device. Clones share them.
+#[derive(Debug, Clone)]
+pub struct ScanKernels {
+    decoder: PageDecoder,
+    decompressor: Decompressor,
+}
+
+impl ScanKernels {
+    /// Compiles them, or finds them compiled.
+    ///
+    /// # Errors
+    /// `Internal` if they do not compile.
+    pub fn new(device: &Device) -> Result<Self> {
+        Ok(Self {
+            decoder: PageDecoder::new(device).map_err(on_device)?,
+            decompressor: Decompressor::new(device).map_err(on_device)?,
+        })
+    }
+}
+
+/// A partition on the device, its work queued.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The columns of [`super::ScanSpec::schema`].
+    pub batch: DeviceBatch,
+    /// Must pass before anything computed from the batch is believed. What reads the batch before that reads within
+    /// bounds, but perhaps not what the file holds.
+    pub check: PageCheck,
+}
+
+/// Where the buffers of a decode are.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    packed: u64,
+    plain: u64,
+    text: u64,
+    dictionaries: u64,
+    /// Values and validity of each column, 0 for none.
+    columns: Vec<(u64, u64)>,
+    /// For each column, the entry of each run.
+    entries: Vec<Vec<u64>>,
+    reprs: Vec<Repr>,
+}
+
+/// Pieces to decompress or copy for a page.
+pub(super) fn blob_count(placed: &Placed<'_>) -> usize {
+    match (&placed.page.body, placed.region) {
+        (Body::Host(_), _) | (Body::Plain { .. }, Region::Packed) => 0,
+        (Body::Plain { .. }, _) => 1,
+        (Body::Packed { plain_bytes, .. }, _) => 1 + usize::from(*plain_bytes > 0),
+    }
+}
+
+impl Addresses {
+    fn of_region(&self, region: Region) -> u64 {
+        match region {
+            Region::Packed => self.packed,
+            Region::Plain => self.plain,
+            Region::Text => self.text,
+        }
+    }
+
+    /// What the decoder is told of a page.
+    pub(super) fn page(&self, placed: &Placed<'_>) -> Page {
+        let (values, validity) = self.columns.get(placed.column).copied().unwrap_or_default();
+        let (at, count) = placed.dictionary;
+        let dictionary = match placed.role {
+            Role::Run(run) => self.entries.get(placed.column).map_or(0, |entries| entries[run]),
+            _ if count > 0 => self.dictionaries + at as u64,
+            _ => 0,
+        };
+        let (conversion, source_bytes, output_bytes) = match placed.form {
+            Some(form) => (form.conversion, form.source_bytes, form.output_bytes),
+            None => match self.reprs.get(placed.column) {
+                Some(Repr::Bool) => (Conversion::Boolean, 1, 0),
+                Some(Repr::Str) => (Conversion::String, 0, 16),
+                other => {
+                    let width = other.map_or(0, |repr| repr.width()) as u32;
+                    (Conversion::Same, width, width)
+                }
+            },
+        };
+        let is_dictionary = placed.role == Role::Dictionary;
+        Page {
+            section: self.of_region(placed.region) + placed.at as u64,
+            output: if is_dictionary { dictionary } else { values },
+            validity: if is_dictionary { 0 } else { validity },
+            dictionary: if is_dictionary { 0 } else { dictionary },
+            scratch: 0,
+            first_row: placed.first_row as u64,
+            section_bytes: placed.page.body.len() as u32,
+            rows: placed.page.rows,
+            level_bytes: placed.page.level_bytes,
+            max_level: placed.page.max_level,
+            dictionary_count: if is_dictionary { 0 } else { count },
+            first_tile: 0,
+            encoding: placed.page.encoding as u32,
+            conversion: conversion as u32,
+            source_bytes,
+            output_bytes,
+            item: placed.item,
+            code_base: 0,
+            filled: [0; 4],
+        }
+    }
+
+    fn add_blobs(&self, placed: &Placed<'_>, blobs: &mut Vec<Blob>) {
+        let source = self.packed + placed.source as u64;
+        let target = self.of_region(placed.region) + placed.at as u64;
+        let blob = |skipped: u32, source_bytes: u32, target_bytes: u32, codec: Codec| Blob {
+            source: source + u64::from(skipped),
+            target: target + u64::from(skipped),
+            source_bytes,
+            target_bytes,
+            codec: codec as u32,
+            item: placed.item,
+        };
+        match placed.page.body {
+            Body::Plain { bytes, .. } if placed.region != Region::Packed => {
+                blobs.push(blob(0, bytes, bytes, Codec::None));
+            }
+            Body::Packed {
+                plain_bytes,
+                packed_bytes,
+                unpacked_bytes,
+                codec,
+                ..
+            } => {
+                if plain_bytes > 0 {
+                    blobs.push(blob(0, plain_bytes, plain_bytes, Codec::None));
+                }
+                blobs.push(blob(plain_bytes, packed_bytes, unpacked_bytes, codec));
+            }
+            Body::Plain { .. } | Body::Host(_) => {}
+        }
+    }
+}
+
+/// A column while its rows are decoded.
+struct Output {
+    values: Arc<Buffer>,
+    validity: Option<Arc<Buffer>>,
+    /// The entries of runs.
+    entries: Vec<DeviceColumn>,
+}
+
+/// The device memory of a decode.
+struct Memory {
+    packed: Buffer,
+    plain: Buffer,
+    text: Arc<Buffer>,
+    dictionaries: Buffer,
+    /// `None` for columns that came decoded.
+    outputs: Vec<Option<Output>>,
+}
+
+impl Fetched {
+    /// Queues the upload, the decompression and the decoding of all columns. Waits for the device only where strings
+    /// share their beginnings (DELTA_BYTE_ARRAY), and for pinned memory where others hold all of it.
+    ///
+    /// # Errors
+    /// `Resources` if the reservation is too small and cannot grow.
+    pub fn decode_sync(
+        self,
+        stream: &Stream,
+        reservation: &Reservation,
+        kernels: &ScanKernels,
+        counters: &ScanCounters,
+    ) -> Result<Decoded> {
+        let layout = Layout::of(&self);
+        let left = reservation.bytes().saturating_sub(reservation.used_bytes());
+        let needed = layout.reservation_bytes(&self);
+        if needed > left {
+            reservation.grow(needed - left).map_err(on_device)?;
+        }
+        let word = ErrorWord::new(stream, reservation).map_err(on_device)?;
+        let memory = self.allocate(&layout, stream, reservation)?;
+        let addresses = memory.addresses(&self);
+        let uploaded = self.upload(&layout, &memory, stream)?;
+        let rooms = self.queue(&layout, &memory, &addresses, stream, reservation, kernels, &word)?;
+        counters.read(self.read_bytes, self.read_time);
+        counters.uploaded(uploaded);
+        let check = PageCheck {
+            word,
+            names: layout.names,
+        };
+        let batch = self.finish(memory, &rooms, stream, reservation, counters)?;
+        Ok(Decoded { batch, check })
+    }
+
+    fn allocate(&self, layout: &Layout<'_>, stream: &Stream, reservation: &Reservation) -> Result<Memory> {
+        let allocate = |bytes: usize| stream.allocate(reservation, bytes).map_err(on_device);
+        let zeroed = |bytes: usize| stream.allocate_zeroed(reservation, bytes).map_err(on_device);
+        let mut outputs = Vec::with_capacity(self.columns.len());
+        for (column, of_column) in self.columns.iter().enumerate() {
+            let repr = repr_of(&self.spec, column);
+            let (has_gaps, is_nullable) = match of_column {
+                FetchedColumn::Array(_) => {
+                    outputs.push(None);
+                    continue;
+                }
+                FetchedColumn::Pages(groups) => {
+                    let pages = groups.iter().flat_map(|group| &group.pages.data);
+                    let rows: usize = pages.map(|page| page.rows as usize).sum();
+                    let has_levels = groups.iter().any(|group| group.form.max_level > 0);
+                    (rows < self.rows, has_levels || rows < self.rows)
+                }
+                FetchedColumn::Constant(runs) => {
+                    let has_nulls = runs.pages.iter().any(Option::is_none);
+                    (has_nulls, has_nulls)
+                }
+            };
+            let bytes = repr.bytes(self.rows);
+            let values = if has_gaps || repr == Repr::Bool {
+                zeroed(bytes)?
+            } else {
+                allocate(bytes)?
+            };
+            let validity = if is_nullable {
+                Some(zeroed(bitmap_bytes(self.rows))?)
+            } else {
+                None
+            };
+            let mut entries = Vec::new();
+            if let FetchedColumn::Constant(runs) = of_column {
+                for run in 0..runs.rows.len() {
+                    entries.push(upload(&runs.value(run), stream, reservation)?);
+                }
+            }
+            outputs.push(Some(Output {
+                values: Arc::new(values),
+                validity: validity.map(Arc::new),
+                entries,
+            }));
+        }
+        Ok(Memory {
+            packed: allocate(layout.packed_bytes + SLACK_BYTES)?,
+            plain: allocate(layout.plain_bytes + SLACK_BYTES)?,
+            text: Arc::new(allocate(layout.text_bytes + SLACK_BYTES)?),
+            dictionaries: allocate(layout.dictionary_bytes)?,
+            outputs,
+        })
+    }
+
+    /// Queues the copies; returns how many bytes.
+    fn upload(&self, layout: &Layout<'_>, memory: &Memory, stream: &Stream) -> Result<usize> {
+        let mut uploaded = 0;
+        for (span, &start) in self.spans.iter().zip(&layout.spans) {
+            let mut at = start;
+            for piece in span.pieces() {
+                let target = memory.packed.slice(at..at + piece.len()).map_err(on_device)?;
+                match piece {
+                    Piece::Pinned(bytes, _) => stream.upload(bytes, target).map_err(on_device)?,
+                    Piece::Ordinary(bytes) => copy_up(stream, target, bytes)?,
+                }
+                at += piece.len();
+            }
+            uploaded += at - start;
+        }
+        for placed in &layout.pages {
+            if let Body::Host(bytes) = &placed.page.body {
+                let buffer = match placed.region {
+                    Region::Text => &memory.text,
+                    _ => &memory.plain,
+                };
+                let target = buffer
+                    .slice(placed.at..placed.at + bytes.len())
+                    .map_err(on_device)?;
+                copy_up(stream, target, bytes)?;
+                uploaded += bytes.len();
+            }
+        }
+        Ok(uploaded)
+    }
+
+    /// Queues all kernels; returns the room of strings that were put together.
+    #[expect(clippy::too_many_arguments, reason = "what a decode works on, each once")]
+    fn queue(
+        &self,
+        layout: &Layout<'_>,
+        memory: &Memory,
+        addresses: &Addresses,
+        stream: &Stream,
+        reservation: &Reservation,
+        kernels: &ScanKernels,
+        word: &ErrorWord,
+    ) -> Result<Option<Arc<Buffer>>> {
+        let mut uses: Vec<&Buffer> = vec![&memory.packed, &memory.plain, &memory.text, &memory.dictionaries];
+        for output in memory.outputs.iter().flatten() {
+            uses.push(&output.values);
+            uses.extend(output.validity.as_deref());
+            for entry in &output.entries {
+                uses.push(&entry.values);
+                uses.extend(entry.owners.iter().map(AsRef::as_ref));
+            }
+        }
+        let mut blobs = Vec::new();
+        for placed in &layout.pages {
+            addresses.add_blobs(placed, &mut blobs);
+        }
+        kernels
+            .decompressor
+            .decompress(stream, reservation, &blobs, &uses, word)
+            .map_err(on_device)?;
+        let (dictionaries, data): (Vec<_>, Vec<_>) = layout
+            .pages
+            .iter()
+            .partition(|placed| placed.role == Role::Dictionary);
+        let dictionaries: Vec<Page> = dictionaries
+            .into_iter()
+            .map(|placed| addresses.page(placed))
+            .collect();
+        let mut data: Vec<Page> = data.into_iter().map(|placed| addresses.page(placed)).collect();
+        let decoder = &kernels.decoder;
+        decoder
+            .decode(stream, reservation, &dictionaries, &uses, word)
+            .map_err(on_device)?;
+
+        let shares = |page: &Page| page.encoding == Encoding::DeltaByteArray as u32;
+        let mut room = None;
+        if data.iter().any(shares) {
+            let sizes = decoder
+                .measure_sync(stream, reservation, &data, &uses, word)
+                .map_err(on_device)?;
+            room = Some(Arc::new(make_room(&mut data, &sizes, stream, reservation)?));
+        }
+        uses.extend(room.as_deref());
+        decoder
+            .decode(stream, reservation, &data, &uses, word)
+            .map_err(on_device)?;
+        Ok(room)
+    }
+
+    fn finish(
+        self,
+        memory: Memory,
+        room: &Option<Arc<Buffer>>,
+        stream: &Stream,
+        reservation: &Reservation,
+        counters: &ScanCounters,
+    ) -> Result<DeviceBatch> {
+        let schema = self.spec.schema();
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (index, (of_column, output)) in self.columns.into_iter().zip(memory.outputs).enumerate() {
+            let data_type = schema.field(index).data_type().clone();
+            columns.push(match (of_column, output) {
+                (FetchedColumn::Array(array), _) => {
+                    let column = upload(&array, stream, reservation)?;
+                    let owners: usize = column.owners.iter().map(|owner| owner.len_bytes()).sum();
+                    counters.uploaded(column.values.len_bytes() + owners);
+                    column
+                }
+                (_, Some(output)) => {
+                    let repr = repr_of(&self.spec, index);
+                    let mut owners = Vec::new();
+                    if repr == Repr::Str {
+                        owners.push(Arc::clone(&memory.text));
+                        owners.extend(room.clone());
+                        owners.extend(output.entries.into_iter().flat_map(|entry| entry.owners));
+                    }
+                    DeviceColumn {
+                        data_type,
+                        repr,
+                        values: output.values,
+                        validity: output.validity,
+                        owners,
+                    }
+                }
+                (_, None) => return Err(crate::error::Error::internal("scan: a column without memory")),
+            });
+        }
+        let bytes = columns.iter().map(|column| {
+            column.values.len_bytes() + column.validity.as_ref().map_or(0, |words| words.len_bytes())
+        });
+        counters.decoded(self.row_groups, bytes.sum());
+        Ok(DeviceBatch {
+            rows: self.rows,
+            columns,
+        })
+    }
+}
+
+impl Memory {
+    fn addresses(&self, fetched: &Fetched) -> Addresses {
+        let columns = self.outputs.iter().map(|output| match output {
+            Some(output) => (
+                output.values.address(),
+                output.validity.as_ref().map_or(0, |words| words.address()),
+            ),
+            None => (0, 0),
+        });
+        let entries = self.outputs.iter().map(|output| {
+            let entries = output.iter().flat_map(|output| &output.entries);
+            entries.map(|entry| entry.values.address()).collect()
+        });
+        Addresses {
+            packed: self.packed.address(),
+            plain: self.plain.address(),
+            text: self.text.address(),
+            dictionaries: self.dictionaries.address(),
+            columns: columns.collect(),
+            entries: entries.collect(),
+            reprs: (0..fetched.columns.len())
+                .map(|column| repr_of(&fetched.spec, column))
+                .collect(),
+        }
+    }
+}
+
+/// Gives each page of strings with shared beginnings its room.
+fn make_room(
+    pages: &mut [Page],
+    sizes: &[u64],
+    stream: &Stream,
+    reservation: &Reservation,
+) -> Result<Buffer> {
+    let total: usize = sizes.iter().map(|&bytes| bytes as usize).sum::<usize>() + SLACK_BYTES;
+    let left = reservation.bytes().saturating_sub(reservation.used_bytes());
+    // Of what is left, the decode that follows takes its scratch.
+    let needed = Reservation::charged_bytes(total) + PageDecoder::scratch_bytes(pages);
+    if needed > left {
+        reservation.grow(needed - left).map_err(on_device)?;
+    }
+    let room = stream.allocate_zeroed(reservation, total).map_err(on_device)?;
+    let mut at = room.address();
+    for (page, &bytes) in pages.iter_mut().zip(sizes) {
+        if page.encoding == Encoding::DeltaByteArray as u32 {
+            let length = u32::try_from(bytes).map_err(|_| {
+                crate::error::Error::data(format!(
+                    "a page of strings takes {bytes} bytes, at most {} are taken",
+                    u32::MAX
+                ))
+            })?;
+            (page.dictionary, page.dictionary_count) = (at, length);
+            at += bytes;
+        }
+    }
+    Ok(room)
+}

@@ -1,0 +1,220 @@
+//! Where everything of a decode lies in device memory.
+//!
+//! In: a partition in host memory. Out: for each page, which buffer it goes to and where; how large the buffers are.
+//! Plain bytes that strings refer to lie apart from those that are free again after the decode. It allocates nothing.
+
+use kernels::compress::Decompressor;
+use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
+use kernels::{ErrorWord, Reservation};
+
+use super::fetched::{Fetched, FetchedColumn};
+use super::form::Form;
+use super::names::{ChunkName, PageNames};
+use super::pages::{Body, HostPage};
+use super::partition::repr_of;
+use crate::batch::{bitmap_bytes, upload_bytes};
+
+/// A buffer that page bodies lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Region {
+    /// Bytes as they are in files.
+    Packed,
+    /// Plain bytes that the decode alone reads.
+    Plain,
+    /// Plain bytes that strings refer to.
+    Text,
+}
+
+/// What a page is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Its entries go to this place of the dictionaries.
+    Dictionary,
+    Data,
+    /// A run of a partition value.
+    Run(usize),
+}
+
+/// A page, and where it goes.
+#[derive(Debug)]
+pub(super) struct Placed<'a> {
+    pub(super) page: &'a HostPage,
+    pub(super) column: usize,
+    /// `None` for partition values.
+    pub(super) form: Option<Form>,
+    pub(super) role: Role,
+    pub(super) first_row: usize,
+    /// Where the packed bytes are, of a body that lies in the file.
+    pub(super) source: usize,
+    /// Where the plain body is.
+    pub(super) region: Region,
+    pub(super) at: usize,
+    /// Place and number of entries of the chunk's dictionary.
+    pub(super) dictionary: (usize, u32),
+    pub(super) item: u32,
+}
+
+/// All pages, and the sizes of the buffers.
+#[derive(Debug, Default)]
+pub(super) struct Layout<'a> {
+    pub(super) pages: Vec<Placed<'a>>,
+    pub(super) names: PageNames,
+    /// Where each span starts.
+    pub(super) spans: Vec<usize>,
+    pub(super) packed_bytes: usize,
+    pub(super) plain_bytes: usize,
+    pub(super) text_bytes: usize,
+    pub(super) dictionary_bytes: usize,
+}
+
+/// Bodies and dictionaries start at multiples of this.
+const ALIGNMENT: usize = 16;
+
+impl<'a> Layout<'a> {
+    pub(super) fn of(fetched: &'a Fetched) -> Self {
+        let mut layout = Self::default();
+        for span in &fetched.spans {
+            layout.spans.push(layout.packed_bytes);
+            let bytes: usize = span.pieces().iter().map(|piece| piece.len()).sum();
+            layout.packed_bytes += bytes.next_multiple_of(ALIGNMENT);
+        }
+        for (column, of_column) in fetched.columns.iter().enumerate() {
+            match of_column {
+                FetchedColumn::Array(_) => {}
+                FetchedColumn::Pages(groups) => {
+                    for group in groups {
+                        layout.names.start(group.name.clone());
+                        layout.add_chunk(fetched, column, group);
+                    }
+                }
+                FetchedColumn::Constant(runs) => {
+                    layout.names.start(ChunkName {
+                        file: "partition values".into(),
+                        column: fetched.spec.column_name(column).into(),
+                        row_group: 0,
+                    });
+                    for (run, page) in runs.pages.iter().enumerate() {
+                        if let Some(page) = page {
+                            layout.add(None, column, Role::Run(run), page, runs.rows[run].0, 0, (0, 1));
+                        }
+                    }
+                }
+            }
+        }
+        layout
+    }
+
+    fn add_chunk(&mut self, fetched: &'a Fetched, column: usize, group: &'a super::fetched::GroupPages) {
+        let form = group.form;
+        let mut dictionary = (0, 0);
+        let start_of = |layout: &Self, page: &HostPage| match page.body {
+            Body::Plain { start, .. } | Body::Packed { start, .. } => {
+                layout.spans[group.span] + (start - fetched.spans[group.span].start) as usize
+            }
+            Body::Host(_) => 0,
+        };
+        if let Some(page) = &group.pages.dictionary {
+            dictionary = (self.dictionary_bytes, page.rows);
+            let bytes = page.rows as usize * form.output_bytes as usize;
+            self.dictionary_bytes += bytes.next_multiple_of(ALIGNMENT);
+            let source = start_of(self, page);
+            self.add(Some(form), column, Role::Dictionary, page, 0, source, dictionary);
+        }
+        let mut first_row = group.first_row;
+        for page in &group.pages.data {
+            let source = start_of(self, page);
+            self.add(
+                Some(form),
+                column,
+                Role::Data,
+                page,
+                first_row,
+                source,
+                dictionary,
+            );
+            first_row += page.rows as usize;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a placed page, each once")]
+    fn add(
+        &mut self,
+        form: Option<Form>,
+        column: usize,
+        role: Role,
+        page: &'a HostPage,
+        first_row: usize,
+        source: usize,
+        dictionary: (usize, u32),
+    ) {
+        let refers = form.is_some_and(|form| form.is_string())
+            && matches!(page.encoding, Encoding::Plain | Encoding::DeltaLengthByteArray);
+        let (region, at) = match (&page.body, refers) {
+            (Body::Plain { .. }, false) => (Region::Packed, source),
+            (_, true) => {
+                let at = self.text_bytes;
+                self.text_bytes += page.body.len().next_multiple_of(ALIGNMENT);
+                (Region::Text, at)
+            }
+            (_, false) => {
+                let at = self.plain_bytes;
+                self.plain_bytes += page.body.len().next_multiple_of(ALIGNMENT);
+                (Region::Plain, at)
+            }
+        };
+        let item = self.names.item(page.number);
+        self.pages.push(Placed {
+            page,
+            column,
+            form,
+            role,
+            first_row,
+            source,
+            region,
+            at,
+            dictionary,
+            item,
+        });
+    }
+
+    /// Device bytes that the decode takes, but for room that only [`PageDecoder::measure_sync`] knows.
+    pub(super) fn reservation_bytes(&self, fetched: &Fetched) -> usize {
+        let charged = Reservation::charged_bytes;
+        let mut bytes = ErrorWord::RESERVED_BYTES
+            + charged(self.packed_bytes + SLACK_BYTES)
+            + charged(self.plain_bytes + SLACK_BYTES)
+            + charged(self.text_bytes + SLACK_BYTES)
+            + charged(self.dictionary_bytes);
+        for (column, of_column) in fetched.columns.iter().enumerate() {
+            let repr = repr_of(&fetched.spec, column);
+            let output = charged(repr.bytes(fetched.rows)) + charged(bitmap_bytes(fetched.rows));
+            bytes += match of_column {
+                FetchedColumn::Array(array) => upload_bytes(array),
+                FetchedColumn::Pages(_) => output,
+                FetchedColumn::Constant(runs) => {
+                    let values = (0..runs.rows.len()).map(|run| upload_bytes(&runs.value(run)));
+                    output + values.sum::<usize>()
+                }
+            };
+        }
+        let blobs = self
+            .pages
+            .iter()
+            .map(|placed| super::decode::blob_count(placed))
+            .sum();
+        bytes += Decompressor::scratch_bytes(blobs);
+        let addresses = super::decode::Addresses::default();
+        let of_role = |wanted: fn(Role) -> bool| -> Vec<Page> {
+            let pages = self.pages.iter().filter(|placed| wanted(placed.role));
+            pages.map(|placed| addresses.page(placed)).collect()
+        };
+        let dictionaries = of_role(|role| role == Role::Dictionary);
+        let data = of_role(|role| role != Role::Dictionary);
+        bytes
+            + PageDecoder::scratch_bytes(&dictionaries)
+            + PageDecoder::scratch_bytes(&data)
+            // What measuring takes.
+            + charged(size_of_val(data.as_slice()))
+            + charged(data.len() * 8)
+    }
+}

@@ -1,0 +1,321 @@
+//! The pages of a column chunk, from its bytes in host memory.
+//!
+//! In: a chunk's bytes. Out: a description of each page, bodies untouched. What a header claims is checked against
+//! the chunk and the row group here; what a body holds is checked on the device.
+
+use bytes::Bytes;
+use kernels::compress::Codec;
+use kernels::parquet::{Encoding, LEVELS_PREFIXED};
+
+use super::chunk::Chunk;
+use super::form::Form;
+use super::names::ChunkName;
+use super::page_header::{HEADER_BYTES_MAX, PageHeader, PageKind};
+use super::pieces::Span;
+use super::thrift::Malformed;
+use crate::error::Error;
+
+/// Bytes in which most headers end.
+const HEADER_BYTES_USUAL: usize = 512;
+
+/// The most bytes that a compressed byte can stand for: a byte of LZ4 adds up to 255 to a length, one of Snappy less.
+const EXPANSION_MAX: u64 = 256;
+
+/// A page that the device decodes.
+#[derive(Debug, Clone)]
+pub(super) struct HostPage {
+    /// Its number in the chunk, the dictionary's page counted too.
+    pub(super) number: usize,
+    pub(super) body: Body,
+    /// Rows, nulls included; entries of a dictionary.
+    pub(super) rows: u32,
+    pub(super) encoding: Encoding,
+    /// Bytes of levels in front of the values, or [`LEVELS_PREFIXED`].
+    pub(super) level_bytes: u32,
+    pub(super) max_level: u32,
+}
+
+/// Where a page's body is: levels, where there are some, and values.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// In the file, plain.
+    Plain { start: u64, bytes: u32 },
+    /// In the file; the first `plain_bytes` are plain, the rest is compressed and becomes `unpacked_bytes`.
+    Packed {
+        start: u64,
+        plain_bytes: u32,
+        packed_bytes: u32,
+        unpacked_bytes: u32,
+        codec: Codec,
+    },
+    /// In host memory, plain.
+    Host(Bytes),
+}
+
+impl Body {
+    /// Its length when it is plain.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Plain { bytes, .. } => *bytes as usize,
+            Self::Packed {
+                plain_bytes,
+                unpacked_bytes,
+                ..
+            } => *plain_bytes as usize + *unpacked_bytes as usize,
+            Self::Host(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// The pages of a chunk.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ChunkPages {
+    pub(super) dictionary: Option<HostPage>,
+    pub(super) data: Vec<HostPage>,
+}
+
+/// Why there are no pages for the device.
+#[derive(Debug)]
+pub(super) enum NoPages {
+    /// The file is damaged.
+    Malformed(Error),
+    /// The CPU must decode the column, for this reason.
+    Unsupported(String),
+}
+
+/// Lists the pages of a chunk whose pages the device decompresses.
+pub(super) fn list(
+    chunk: &Chunk,
+    form: Form,
+    codec: Codec,
+    rows: usize,
+    span: &Span,
+    name: &ChunkName,
+) -> Result<ChunkPages, NoPages> {
+    let mut listing = Listing::new(form, rows, name);
+    let (mut at, mut number) = (chunk.range.start, 0);
+    while listing.rows_left > 0 {
+        let header = header(span, at, chunk.range.end).map_err(|what| listing.malformed(number, what))?;
+        let start = at + header.header_bytes as u64;
+        let end = start + u64::from(header.compressed_bytes);
+        if end > chunk.range.end {
+            let what = format!(
+                "{} compressed bytes, {} are left of the column chunk",
+                header.compressed_bytes,
+                chunk.range.end - start
+            );
+            return Err(listing.malformed(number, what));
+        }
+        listing.add(number, &header, |skipped, plain| {
+            body(&header, start, skipped, plain, codec)
+        })?;
+        (at, number) = (end, number + 1);
+    }
+    Ok(listing.pages)
+}
+
+/// The header at byte `at` of the file.
+fn header(span: &Span, at: u64, end: u64) -> Result<PageHeader, String> {
+    let mut limit = HEADER_BYTES_USUAL;
+    loop {
+        let stop = end.min(at + limit as u64);
+        let bytes = span.bytes(at..stop).ok_or("it lies outside of what was read")?;
+        match PageHeader::read(&bytes) {
+            Ok(header) => return Ok(header),
+            Err(Malformed::Truncated) if stop < end && limit < HEADER_BYTES_MAX => limit *= 8,
+            Err(Malformed::Truncated) if at >= end => {
+                return Err("the column chunk ends before all rows are there".to_owned());
+            }
+            Err(Malformed::Truncated) => return Err("its header has no end".to_owned()),
+            Err(Malformed::Wrong(what)) => return Err(format!("its header is malformed: {what}")),
+        }
+    }
+}
+
+/// The body after `skipped` bytes; `plain` more bytes of it are not compressed.
+fn body(
+    header: &PageHeader,
+    start: u64,
+    skipped: u32,
+    plain: Option<u32>,
+    codec: Codec,
+) -> Result<Body, String> {
+    let start = start + u64::from(skipped);
+    let stored = header.compressed_bytes - skipped;
+    let (Some(plain_bytes), true) = (plain, codec != Codec::None) else {
+        if header.compressed_bytes != header.uncompressed_bytes {
+            return Err(format!(
+                "it is not compressed, and has {} compressed and {} uncompressed bytes",
+                header.compressed_bytes, header.uncompressed_bytes
+            ));
+        }
+        return Ok(Body::Plain { start, bytes: stored });
+    };
+    let prefix = skipped + plain_bytes;
+    let unpacked_bytes = header.uncompressed_bytes.checked_sub(prefix).ok_or_else(|| {
+        format!(
+            "{} uncompressed bytes, less than its levels",
+            header.uncompressed_bytes
+        )
+    })?;
+    let packed_bytes = stored - plain_bytes;
+    if u64::from(unpacked_bytes) > u64::from(packed_bytes) * EXPANSION_MAX + EXPANSION_MAX {
+        return Err(format!(
+            "{unpacked_bytes} bytes cannot come out of {packed_bytes} compressed ones"
+        ));
+    }
+    Ok(Body::Packed {
+        start,
+        plain_bytes,
+        packed_bytes,
+        unpacked_bytes,
+        codec,
+    })
+}
+
+/// Pages as they are found, and what is left to find.
+pub(super) struct Listing<'a> {
+    form: Form,
+    pub(super) rows_left: usize,
+    name: &'a ChunkName,
+    pub(super) pages: ChunkPages,
+}
+
+impl<'a> Listing<'a> {
+    pub(super) fn new(form: Form, rows: usize, name: &'a ChunkName) -> Self {
+        Self {
+            form,
+            rows_left: rows,
+            name,
+            pages: ChunkPages::default(),
+        }
+    }
+
+    pub(super) fn malformed(&self, number: usize, what: impl std::fmt::Display) -> NoPages {
+        NoPages::Malformed(self.name.page_error(number, what))
+    }
+
+    /// Adds a page. `body` makes its body, given how many bytes to leave out in front, and how many after those are
+    /// not compressed, `None` if nothing is.
+    pub(super) fn add(
+        &mut self,
+        number: usize,
+        header: &PageHeader,
+        body: impl FnOnce(u32, Option<u32>) -> Result<Body, String>,
+    ) -> Result<(), NoPages> {
+        match header.kind {
+            PageKind::Other => Ok(()),
+            PageKind::Dictionary => self.add_dictionary(number, header, body),
+            PageKind::Data { level_encoding } => {
+                // 3 is RLE; what came before it is not written any more.
+                if self.form.max_level > 0 && level_encoding != 3 {
+                    return Err(NoPages::Unsupported(format!(
+                        "levels in encoding {level_encoding}"
+                    )));
+                }
+                let body = body(0, Some(0)).map_err(|what| self.malformed(number, what))?;
+                self.add_data(number, header, body, LEVELS_PREFIXED)
+            }
+            PageKind::DataV2 {
+                rows,
+                definition_bytes,
+                repetition_bytes,
+                is_compressed,
+            } => {
+                let levels = u64::from(definition_bytes) + u64::from(repetition_bytes);
+                if levels > u64::from(header.compressed_bytes) {
+                    return Err(self.malformed(number, format!("{levels} bytes of levels, more than it has")));
+                }
+                if rows != header.values {
+                    let what = format!(
+                        "{rows} rows and {} values, which are one in a flat column",
+                        header.values
+                    );
+                    return Err(self.malformed(number, what));
+                }
+                let (skipped, kept) = match self.form.max_level {
+                    0 => (repetition_bytes + definition_bytes, 0),
+                    _ => (repetition_bytes, definition_bytes),
+                };
+                // Nothing is compressed if no byte is left for values.
+                let packed = is_compressed && levels < u64::from(header.compressed_bytes);
+                let body =
+                    body(skipped, packed.then_some(kept)).map_err(|what| self.malformed(number, what))?;
+                self.add_data(number, header, body, kept)
+            }
+        }
+    }
+
+    fn add_dictionary(
+        &mut self,
+        number: usize,
+        header: &PageHeader,
+        body: impl FnOnce(u32, Option<u32>) -> Result<Body, String>,
+    ) -> Result<(), NoPages> {
+        if self.pages.dictionary.is_some() || !self.pages.data.is_empty() {
+            return Err(self.malformed(number, "a dictionary after other pages"));
+        }
+        if !matches!(header.encoding, 0 | 2) || self.form.encoding(8).is_none() {
+            return Err(NoPages::Unsupported(format!(
+                "a dictionary in encoding {}",
+                header.encoding
+            )));
+        }
+        // So that a false number does not ask for memory: each entry takes bytes of the page.
+        let smallest = if self.form.is_string() {
+            4
+        } else {
+            u64::from(self.form.source_bytes)
+        };
+        if u64::from(header.values) * smallest > u64::from(header.uncompressed_bytes) {
+            let what = format!(
+                "{} entries of {smallest} bytes at least, in {} bytes",
+                header.values, header.uncompressed_bytes
+            );
+            return Err(self.malformed(number, what));
+        }
+        let body = body(0, Some(0)).map_err(|what| self.malformed(number, what))?;
+        self.pages.dictionary = Some(HostPage {
+            number,
+            body,
+            rows: header.values,
+            encoding: Encoding::Plain,
+            level_bytes: 0,
+            max_level: 0,
+        });
+        Ok(())
+    }
+
+    fn add_data(
+        &mut self,
+        number: usize,
+        header: &PageHeader,
+        body: Body,
+        level_bytes: u32,
+    ) -> Result<(), NoPages> {
+        let Some(encoding) = self.form.encoding(header.encoding) else {
+            return Err(NoPages::Unsupported(format!(
+                "encoding {} of its pages",
+                header.encoding
+            )));
+        };
+        if encoding == Encoding::Dictionary && self.pages.dictionary.is_none() {
+            return Err(self.malformed(number, "it refers to a dictionary, and there is none"));
+        }
+        let rows = header.values as usize;
+        if rows > self.rows_left {
+            let what = format!("{rows} rows, {} are left of the row group", self.rows_left);
+            return Err(self.malformed(number, what));
+        }
+        self.rows_left -= rows;
+        self.pages.data.push(HostPage {
+            number,
+            body,
+            rows: header.values,
+            encoding,
+            level_bytes: if self.form.max_level == 0 { 0 } else { level_bytes },
+            max_level: self.form.max_level,
+        });
+        Ok(())
+    }
+}
