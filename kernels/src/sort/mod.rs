@@ -15,8 +15,8 @@ use crate::module::{Kernel, KernelSource};
 /// Threads of a block of a pass, at least one a digit, and rows of a thread. The more rows a tile has, the longer the
 /// runs of one digit that are written side by side; its keys lie in shared memory, of which the smallest devices give
 /// a block 99 KiB.
-const THREADS: usize = 512;
-const ITEMS: usize = 22;
+const THREADS: usize = 768;
+const ITEMS: usize = 16;
 /// Blocks of a pass that a multiprocessor should hold: what registers are given out by.
 const BLOCKS: usize = 1;
 /// Rows that one block sorts in a pass.

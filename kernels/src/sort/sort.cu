@@ -96,6 +96,19 @@ WF_DEVICE u32 look_back(const u64* told_by_tiles, u32 tile, u32 digit, u32 pass)
   return before;
 }
 
+// Counts by warp become, a warp and digit, the rank of the warp's first row with that digit. `count` is the tile's of
+// the thread's digit, and 0 for threads without one. The digit's first rank is returned. Every thread calls.
+WF_DEVICE u32 start_ranks(u32* counts, u32 count, WfBlockScratch<u32>* scratch) {
+  u32 total, start = wf_block_exclusive_sum<u32>(count, scratch, &total), next = start;
+  if (threadIdx.x >= SORT_DIGITS) return start;
+  for (u32 warp = 0; warp < SORT_WARPS; warp++) {
+    u32 has = counts[warp * SORT_DIGITS + threadIdx.x];
+    counts[warp * SORT_DIGITS + threadIdx.x] = next;
+    next += has;
+  }
+  return start;
+}
+
 // Ranks of a warp's rows among the tile's: `next` has, a digit, the rank of the warp's first row that has it. Rows of
 // one digit are taken in order, 32 a round. Every lane calls. Lanes find those with their digit in `lanes`, zero
 // before and after: on an H100 a third faster than __match_any_sync, and faster than eight ballots.
@@ -180,15 +193,7 @@ extern "C" __global__ void __launch_bounds__(SORT_THREADS, SORT_BLOCKS)
     for (u32 warp = 0; warp < SORT_WARPS; warp++) count += counts[warp * SORT_DIGITS + digit];
     *(volatile u64*)my_word = told(pass, count) | (tile == 0 ? TOLD_ALL_BEFORE : 0ull);
   }
-  u32 total, start = wf_block_exclusive_sum<u32>(count, &scratch, &total);
-  if (digit < SORT_DIGITS) {
-    u32 next = start;
-    for (u32 warp = 0; warp < SORT_WARPS; warp++) {
-      u32 has = counts[warp * SORT_DIGITS + digit];
-      counts[warp * SORT_DIGITS + digit] = next;
-      next += has;
-    }
-  }
+  u32 start = start_ranks(counts, count, &scratch);
   __syncthreads();  // the ranks of first rows are there
   u32 ranks[SORT_ITEMS];
   rank_rows(row_keys, rounds, place, warp_counts, lanes + wf_warp_id() * SORT_DIGITS, ranks);
