@@ -111,7 +111,8 @@ WF_DEVICE u32 start_ranks(u32* counts, u32 count, WfBlockScratch<u32>* scratch) 
 
 // Ranks of a warp's rows among the tile's: `next` has, a digit, the rank of the warp's first row that has it. Rows of
 // one digit are taken in order, 32 a round. Every lane calls. Lanes find those with their digit in `lanes`, zero
-// before and after: on an H100 a third faster than __match_any_sync, and faster than eight ballots.
+// before and after: on an H100 a sort then takes 0.7 of the time that it takes with __match_any_sync, and 0.87 of
+// that with eight ballots.
 WF_DEVICE void rank_rows(const u64* row_keys, u32 rounds, u32 place, u32* next, u32* lanes, u32* ranks) {
 #pragma unroll
   for (u32 i = 0; i < SORT_ITEMS; i++) {
