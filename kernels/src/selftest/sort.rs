@@ -106,7 +106,8 @@ fn order(context: &mut Context) -> Result<(), Failure> {
 fn first(context: &mut Context) -> Result<(), Failure> {
     let sorter = Sorter::new(&context.device)?;
     let mut sizes = vec![0, 1, 33, 4096, 4097, 9000 + context.random.below(9000) as usize];
-    if context.device.info().kind == DeviceKind::Cuda {
+    let on_gpu = context.device.info().kind == DeviceKind::Cuda;
+    if on_gpu {
         sizes.push((1 << 20) + 7);
     }
     for rows in sizes {
@@ -118,7 +119,12 @@ fn first(context: &mut Context) -> Result<(), Failure> {
             let uploaded = stream.upload_values(&context.reservation, &keys)?;
             let view = uploaded.view();
             let some = 2 + context.random.below(3000) as usize;
-            for k in [0, 1, some, rows / 2] {
+            let mut counts = vec![1, some, rows / 2];
+            if !on_gpu {
+                // Other seeds draw others: the emulation takes its time.
+                counts = vec![counts[context.random.below(3) as usize]];
+            }
+            for k in [&counts[..], &[0]].concat() {
                 let exact = context.device.reserve(Sorter::first_bytes(rows, words, k))?;
                 let first = sorter.first(stream, &exact, Keys { view, rows, words }, k)?;
                 expect_equal(

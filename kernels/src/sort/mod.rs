@@ -12,10 +12,13 @@ use crate::device::Device;
 use crate::error::{DeviceError, Result};
 use crate::module::{Kernel, KernelSource};
 
-/// Threads of a block of a pass, and rows of a thread: a block's keys fill its 48 KiB of shared memory but for the
-/// counters beside them.
-const THREADS: usize = 384;
-const ITEMS: usize = 14;
+/// Threads of a block of a pass, at least one a digit, and rows of a thread. The more rows a tile has, the longer the
+/// runs of one digit that are written side by side; its keys lie in shared memory, of which the smallest devices give
+/// a block 99 KiB.
+const THREADS: usize = 768;
+const ITEMS: usize = 16;
+/// Blocks of a pass that a multiprocessor should hold: what registers are given out by.
+const BLOCKS: usize = 1;
 /// Rows that one block sorts in a pass.
 pub(crate) const TILE_ROWS: usize = THREADS * ITEMS;
 /// Digits of 8 bits in a word, and values of a digit.
@@ -34,7 +37,8 @@ pub(crate) fn sources() -> Vec<KernelSource> {
     vec![
         KernelSource::library("sort", include_str!("sort.cu"), &sort)
             .define("SORT_THREADS", format!("{THREADS}u"))
-            .define("SORT_ITEMS", format!("{ITEMS}u")),
+            .define("SORT_ITEMS", format!("{ITEMS}u"))
+            .define("SORT_BLOCKS", format!("{BLOCKS}u")),
         KernelSource::library("first", include_str!("first.cu"), &first),
     ]
 }

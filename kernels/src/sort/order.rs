@@ -46,8 +46,10 @@ impl Sizes {
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct SortBuffers {
-    keys: [u64; 2],
-    rows: [u64; 2],
+    spare_keys: u64,
+    result_keys: u64,
+    spare_rows: u64,
+    result_rows: u64,
 }
 // SAFETY: numbers only; 32 bytes without padding.
 unsafe impl Plain for SortBuffers {}
@@ -77,11 +79,9 @@ impl Sorter {
         if rows == 0 {
             return Ok(result);
         }
-        let spare = stream.allocate(reservation, sizes.rows)?;
-        let sorted_keys = [
-            stream.allocate(reservation, sizes.keys)?,
-            stream.allocate(reservation, sizes.keys)?,
-        ];
+        let spare_rows = stream.allocate(reservation, sizes.rows)?;
+        let spare_keys = stream.allocate(reservation, sizes.keys)?;
+        let result_keys = stream.allocate(reservation, sizes.keys)?;
         let told = stream.allocate_zeroed(reservation, sizes.told)?;
         let passes = stream.allocate(reservation, sizes.passes)?;
         let zeroed = stream.allocate_zeroed(reservation, sizes.zeroed())?;
@@ -99,9 +99,12 @@ impl Sorter {
         stream.launch(&self.plan_passes, Grid::new(1, 1024), &args)?;
 
         let buffers = SortBuffers {
-            keys: [sorted_keys[0].address(), sorted_keys[1].address()],
-            rows: [spare.address(), result.address()],
+            spare_keys: spare_keys.address(),
+            result_keys: result_keys.address(),
+            spare_rows: spare_rows.address(),
+            result_rows: result.address(),
         };
+        let grid = Grid::covering(rows, TILE_ROWS, THREADS as u32).with_shared_bytes((TILE_ROWS * 8) as u32);
         for pass in 0..words * PLACES {
             let args = Args::new()
                 .view(keys.view)
@@ -113,15 +116,11 @@ impl Sorter {
                 .view(tickets)
                 .buffer(&told)
                 .value(buffers)
-                .also_uses(&spare)
-                .also_uses(&result)
-                .also_uses(&sorted_keys[0])
-                .also_uses(&sorted_keys[1]);
-            stream.launch(
-                &self.sort_pass,
-                Grid::covering(rows, TILE_ROWS, THREADS as u32),
-                &args,
-            )?;
+                .also_uses(&spare_keys)
+                .also_uses(&result_keys)
+                .also_uses(&spare_rows)
+                .also_uses(&result);
+            stream.launch(&self.sort_pass, grid, &args)?;
         }
         Ok(result)
     }

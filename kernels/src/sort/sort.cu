@@ -3,7 +3,7 @@
 // tile, it learns from the tiles before it while they run (decoupled look-back). A digit that is the same in all rows
 // has no pass: count_digits counts the digits of all words in one read, and plan_passes lists the passes that run.
 //
-// SORT_THREADS and SORT_ITEMS come from Rust; a tile is SORT_THREADS * SORT_ITEMS rows, a warp's rows side by side.
+// SORT_THREADS, SORT_ITEMS and SORT_BLOCKS (blocks of a multiprocessor) come from Rust; a tile is SORT_THREADS * SORT_ITEMS rows, a warp's rows side by side.
 #define SORT_TILE (SORT_THREADS * SORT_ITEMS)
 #define SORT_WARPS (SORT_THREADS / 32u)
 #define SORT_DIGITS 256u
@@ -96,66 +96,97 @@ WF_DEVICE u32 look_back(const u64* told_by_tiles, u32 tile, u32 digit, u32 pass)
   return before;
 }
 
+// Counts by warp become, a warp and digit, the rank of the warp's first row with that digit. `count` is the tile's of
+// the thread's digit, and 0 for threads without one. The digit's first rank is returned. Every thread calls.
+WF_DEVICE u32 start_ranks(u32* counts, u32 count, WfBlockScratch<u32>* scratch) {
+  u32 total, start = wf_block_exclusive_sum<u32>(count, scratch, &total), next = start;
+  if (threadIdx.x >= SORT_DIGITS) return start;
+  for (u32 warp = 0; warp < SORT_WARPS; warp++) {
+    u32 has = counts[warp * SORT_DIGITS + threadIdx.x];
+    counts[warp * SORT_DIGITS + threadIdx.x] = next;
+    next += has;
+  }
+  return start;
+}
+
 // Ranks of a warp's rows among the tile's: `next` has, a digit, the rank of the warp's first row that has it. Rows of
-// one digit are taken in order. Every lane calls.
-WF_DEVICE void rank_rows(const u64* row_keys, u32 place, u32* next, u32* ranks) {
+// one digit are taken in order, 32 a round. Every lane calls. Lanes find those with their digit in `lanes`, zero
+// before and after: on an H100 a sort then takes 0.7 of the time that it takes with __match_any_sync, and 0.87 of
+// that with eight ballots.
+WF_DEVICE void rank_rows(const u64* row_keys, u32 rounds, u32 place, u32* next, u32* lanes, u32* ranks) {
 #pragma unroll
   for (u32 i = 0; i < SORT_ITEMS; i++) {
+    if (i >= rounds) continue;
     u32 digit = digit_of(row_keys[i], place);
-    u32 peers = __match_any_sync(WF_ALL_LANES, digit), below = (u32)__popc(peers & wf_lanes_below());
+    atomicOr(&lanes[digit], 1u << wf_lane_id());
+    __syncwarp();  // all lanes are in
+    u32 peers = lanes[digit], below = (u32)__popc(peers & wf_lanes_below());
     u32 first = next[digit];
     __syncwarp();  // all peers have read what the first of them changes
-    if (below == 0) next[digit] = first + (u32)__popc(peers);
+    if (below == 0) {
+      next[digit] = first + (u32)__popc(peers);
+      lanes[digit] = 0;
+    }
     __syncwarp();  // and it is changed before the next rows
     ranks[i] = first + below;
   }
 }
 
+// What passes read and write by turns. The second of each goes with the result.
 struct WfSortBuffers {
-  u64* keys[2];  // the second one goes with the result
-  u32* rows[2];  // the second one is the result
+  u64* spare_keys;
+  u64* result_keys;
+  u32* spare_rows;
+  u32* result_rows;
 };
 
 // One pass. A block takes a tile, and a thread the rows at `first + lane + 32 i` of its warp's part; threads below 256
-// also take a digit each. Shared memory is used three times over: counts of digits by warp, keys in their new order,
-// row numbers in their new order.
-WF_KERNEL(SORT_THREADS) sort_pass(const u64* keys, u64 rows, u32 words, u32 pass, const u32* passes,
-                                  const u32* digit_starts, u32* tickets, u64* told_by_tiles, WfSortBuffers buffers) {
+// also take a digit each. Shared memory is used three times over: counts of digits by warp with the lanes that have
+// them, keys in their new order, row numbers in their new order.
+extern "C" __global__ void __launch_bounds__(SORT_THREADS, SORT_BLOCKS)
+    sort_pass(const u64* keys, u64 rows, u32 words, u32 pass, const u32* passes, const u32* digit_starts, u32* tickets,
+              u64* told_by_tiles, WfSortBuffers buffers) {
   u32 flags = passes[pass];
   if ((flags & PASS_RUNS) == 0) return;
-  __shared__ u64 exchange[SORT_TILE];
+  WF_DYNAMIC_SHARED(u64, exchange);  // SORT_TILE
   __shared__ u32 targets[SORT_DIGITS];
   __shared__ WfBlockScratch<u32> scratch;
   __shared__ u32 ticket;
   u32 place = pass % SORT_PLACES, word = words - 1u - pass / SORT_PLACES;
-  u32 into = (flags & PASS_TO_RESULT) != 0 ? 1u : 0u;
-  const u32* rows_from = buffers.rows[1u - into];
+  bool to_result = (flags & PASS_TO_RESULT) != 0;
+  const u64* keys_from = to_result ? buffers.spare_keys : buffers.result_keys;
+  const u32* rows_from = to_result ? buffers.spare_rows : buffers.result_rows;
+  u64* keys_to = to_result ? buffers.result_keys : buffers.spare_keys;
+  u32* rows_to = to_result ? buffers.result_rows : buffers.spare_rows;
   const u64* column = keys + word * rows;
   // Tiles go by the order in which blocks begin: the order of blockIdx is not promised.
   if (threadIdx.x == 0) ticket = atomicAdd(&tickets[pass], 1u);
-  u32* counts = (u32*)exchange;
-  for (u32 i = threadIdx.x; i < SORT_WARPS * SORT_DIGITS; i += SORT_THREADS) counts[i] = 0;
-  __syncthreads();  // the ticket is there, counts are zero
+  u32 *counts = (u32*)exchange, *lanes = counts + SORT_WARPS * SORT_DIGITS;
+  for (u32 i = threadIdx.x; i < 2u * SORT_WARPS * SORT_DIGITS; i += SORT_THREADS) counts[i] = 0;
+  __syncthreads();  // the ticket is there, counts and lanes are zero
   u32 tile = ticket;
   u64 first = (u64)tile * SORT_TILE;
   u32 here = (u32)wf_min<u64>(rows - first, SORT_TILE);
-  u32 mine = wf_warp_id() * 32u * SORT_ITEMS + wf_lane_id();
+  u32 of_warp = wf_warp_id() * 32u * SORT_ITEMS, mine = of_warp + wf_lane_id();
+  u32 rounds = here <= of_warp ? 0 : wf_min(SORT_ITEMS, (here - of_warp + 31u) / 32u);
 
-  // Places after the last row have the highest key: they come after all rows and are not written.
+  // Places after the last row have the highest key: they come after all rows and are not written. Rounds without any
+  // row are left out.
   u64 row_keys[SORT_ITEMS];
 #pragma unroll
   for (u32 i = 0; i < SORT_ITEMS; i++) {
     u32 at = mine + i * 32u;
     row_keys[i] = ~0ull;
     if (at >= here) continue;
-    if ((flags & PASS_NEW_WORD) == 0) row_keys[i] = buffers.keys[1u - into][first + at];
+    if ((flags & PASS_NEW_WORD) == 0) row_keys[i] = keys_from[first + at];
     else row_keys[i] = column[(flags & PASS_FIRST) != 0 ? first + at : (u64)rows_from[first + at]];
   }
 
   // Counts by warp and digit, then of the tile; those are told before ranks are worked out, so that others wait less.
   u32* warp_counts = counts + wf_warp_id() * SORT_DIGITS;
 #pragma unroll
-  for (u32 i = 0; i < SORT_ITEMS; i++) atomicAdd(&warp_counts[digit_of(row_keys[i], place)], 1u);
+  for (u32 i = 0; i < SORT_ITEMS; i++)
+    if (i < rounds) atomicAdd(&warp_counts[digit_of(row_keys[i], place)], 1u);
   __syncthreads();  // all counted
   u32 count = 0, digit = threadIdx.x;
   u64* my_word = told_by_tiles + (u64)tile * SORT_DIGITS + digit;
@@ -163,27 +194,14 @@ WF_KERNEL(SORT_THREADS) sort_pass(const u64* keys, u64 rows, u32 words, u32 pass
     for (u32 warp = 0; warp < SORT_WARPS; warp++) count += counts[warp * SORT_DIGITS + digit];
     *(volatile u64*)my_word = told(pass, count) | (tile == 0 ? TOLD_ALL_BEFORE : 0ull);
   }
-  u32 total, start = wf_block_exclusive_sum<u32>(count, &scratch, &total);
-  if (digit < SORT_DIGITS) {
-    u32 next = start;
-    for (u32 warp = 0; warp < SORT_WARPS; warp++) {
-      u32 of_warp = counts[warp * SORT_DIGITS + digit];
-      counts[warp * SORT_DIGITS + digit] = next;
-      next += of_warp;
-    }
-  }
+  u32 start = start_ranks(counts, count, &scratch);
   __syncthreads();  // the ranks of first rows are there
   u32 ranks[SORT_ITEMS];
-  rank_rows(row_keys, place, warp_counts, ranks);
+  rank_rows(row_keys, rounds, place, warp_counts, lanes + wf_warp_id() * SORT_DIGITS, ranks);
   __syncthreads();  // counts are no longer needed
 #pragma unroll
-  for (u32 i = 0; i < SORT_ITEMS; i++) exchange[ranks[i]] = row_keys[i];
-  u32 row_numbers[SORT_ITEMS];
-#pragma unroll
-  for (u32 i = 0; i < SORT_ITEMS; i++) {
-    u32 at = mine + i * 32u;
-    row_numbers[i] = (flags & PASS_FIRST) != 0 || at >= here ? (u32)first + at : rows_from[first + at];
-  }
+  for (u32 i = 0; i < SORT_ITEMS; i++)
+    if (i < rounds) exchange[ranks[i]] = row_keys[i];
   if (digit < SORT_DIGITS) {
     u32 before = look_back(told_by_tiles, tile, digit, pass);
     if (tile > 0) *(volatile u64*)my_word = told(pass, before + count) | TOLD_ALL_BEFORE;
@@ -191,23 +209,32 @@ WF_KERNEL(SORT_THREADS) sort_pass(const u64* keys, u64 rows, u32 words, u32 pass
   }
   __syncthreads();  // keys lie in order, and targets are known
 
+  // Read only now: before, they would take registers that the keys need.
+  u32 row_numbers[SORT_ITEMS];
+#pragma unroll
+  for (u32 i = 0; i < SORT_ITEMS; i++) {
+    u32 at = mine + i * 32u;
+    row_numbers[i] = (flags & PASS_FIRST) != 0 || at >= here ? (u32)first + at : rows_from[first + at];
+  }
   u32 to[SORT_ITEMS];
 #pragma unroll
   for (u32 i = 0; i < SORT_ITEMS; i++) {
     u32 at = i * SORT_THREADS + threadIdx.x;
+    if (at >= here) continue;
     u64 key = exchange[at];
     to[i] = targets[digit_of(key, place)] + at;
-    if ((flags & PASS_KEEPS_KEYS) != 0 && at < here) buffers.keys[into][to[i]] = key;
+    if ((flags & PASS_KEEPS_KEYS) != 0) keys_to[to[i]] = key;
   }
   __syncthreads();  // keys are no longer needed
   u32* numbers = (u32*)exchange;
 #pragma unroll
-  for (u32 i = 0; i < SORT_ITEMS; i++) numbers[ranks[i]] = row_numbers[i];
+  for (u32 i = 0; i < SORT_ITEMS; i++)
+    if (i < rounds) numbers[ranks[i]] = row_numbers[i];
   __syncthreads();  // row numbers lie in order
 #pragma unroll
   for (u32 i = 0; i < SORT_ITEMS; i++) {
     u32 at = i * SORT_THREADS + threadIdx.x;
-    if (at < here) buffers.rows[into][to[i]] = numbers[at];
+    if (at < here) rows_to[to[i]] = numbers[at];
   }
 }
 
