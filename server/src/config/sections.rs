@@ -179,7 +179,7 @@ options! {
     /// GPUs and their memory.
     section "gpu" GpuOptions {
         /// Number of the GPU that is used.
-        gpu: u32 = 0, Server;
+        gpu: usize = 0, Server;
         /// Device memory that queries may use together. 0 is nine tenths of what is free.
         device_memory_limit: Bytes = Bytes(0), Server;
         /// Host memory that may be pinned for copies. It is pinned as it is needed.

@@ -61,7 +61,7 @@ impl Gpus {
         }
         let limit = |bytes: u64| usize::try_from(bytes).ok().filter(|&bytes| bytes > 0);
         let options = DeviceOptions {
-            ordinal: self.options.gpu,
+            ordinal: u32::try_from(self.options.gpu).unwrap_or(u32::MAX),
             memory_limit_bytes: limit(self.options.device_memory_limit.0),
             pinned_limit_bytes: limit(self.options.pinned_memory_limit.0).unwrap_or(usize::MAX),
             cache_dir: self.cache.clone(),

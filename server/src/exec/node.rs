@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
 };
@@ -56,7 +57,7 @@ impl GpuExec {
         settings: Settings,
     ) -> Self {
         let mut equivalences = EquivalenceProperties::new(original.schema());
-        if let Some(ordering) = original.output_ordering() {
+        if let Some(ordering) = original.properties().output_ordering() {
             equivalences.add_ordering(ordering.clone());
         }
         let properties = PlanProperties::new(
@@ -111,6 +112,13 @@ impl ExecutionPlan for GpuExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         self.inputs.iter().collect()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn replace_children(

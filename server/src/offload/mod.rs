@@ -122,7 +122,7 @@ fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
     // Order within each of several partitions is not kept by one.
     let partitions = plan.output_partitioning().partition_count();
-    partitions == 1 || plan.output_ordering().is_none() || plan.is::<CoalescePartitionsExec>()
+    partitions == 1 || plan.properties().output_ordering().is_none() || plan.is::<CoalescePartitionsExec>()
 }
 
 /// `node`, which has one partition, spread as `original` is.

@@ -4,8 +4,10 @@ use kernels::group::Grouper;
 use kernels::select::Selector;
 use kernels::sort::Sorter;
 use kernels::strings::StringWriter;
-use kernels::{Device, DeviceError, DeviceOptions};
+use kernels::{Device, DeviceOptions};
 
+use crate::error::Result;
+use crate::error_device::on_device;
 use crate::scan::ScanKernels;
 
 /// See the module.
@@ -30,14 +32,14 @@ impl Gpu {
     ///
     /// # Errors
     /// What is missing.
-    pub fn open(options: &DeviceOptions) -> Result<Self, DeviceError> {
-        let device = Device::open(options)?;
+    pub fn open(options: &DeviceOptions) -> Result<Self> {
+        let device = Device::open(options).map_err(on_device)?;
         Ok(Self {
             scan: ScanKernels::new(&device)?,
-            selector: Selector::new(&device)?,
-            strings: StringWriter::new(&device)?,
-            grouper: Grouper::new(&device)?,
-            sorter: Sorter::new(&device)?,
+            selector: Selector::new(&device).map_err(on_device)?,
+            strings: StringWriter::new(&device).map_err(on_device)?,
+            grouper: Grouper::new(&device).map_err(on_device)?,
+            sorter: Sorter::new(&device).map_err(on_device)?,
             device,
         })
     }

@@ -15,7 +15,10 @@ pub(super) fn findings(device: DeviceChoice) -> Vec<Finding> {
         DeviceChoice::Cpu => {
             vec![Finding::of(SECTION, "device").ok("not looked for: the option device is cpu")]
         }
-        DeviceChoice::Auto => of_probe(&probe()),
+        DeviceChoice::Sim => {
+            vec![Finding::of(SECTION, "device").ok("not looked for: the option device is sim")]
+        }
+        DeviceChoice::Auto | DeviceChoice::Cuda => of_probe(&probe()),
     }
 }
 
