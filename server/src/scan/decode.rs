@@ -255,10 +255,16 @@ impl Fetched {
                 entries,
             }));
         }
+        let with_slack = |bytes: usize| {
+            let buffer = allocate(bytes + SLACK_BYTES)?;
+            let slack = buffer.slice(bytes..bytes + SLACK_BYTES).map_err(on_device)?;
+            stream.fill(slack, 0).map_err(on_device)?;
+            Ok::<_, crate::error::Error>(buffer)
+        };
         Ok(Memory {
-            packed: allocate(layout.packed_bytes + SLACK_BYTES)?,
-            plain: allocate(layout.plain_bytes + SLACK_BYTES)?,
-            text: Arc::new(allocate(layout.text_bytes + SLACK_BYTES)?),
+            packed: with_slack(layout.packed_bytes)?,
+            plain: with_slack(layout.plain_bytes)?,
+            text: Arc::new(with_slack(layout.text_bytes)?),
             dictionaries: allocate(layout.dictionary_bytes)?,
             outputs,
         })
