@@ -91,10 +91,22 @@ pub(super) fn upload_with(
     Ok(buffer)
 }
 
-/// Copies host bytes to device memory of the same size.
-pub(crate) fn copy_up(stream: &Stream, target: View<'_>, bytes: &[u8]) -> Result<()> {
-    fill_up(stream, target, |start, piece| {
-        piece.copy_from_slice(&bytes[start..start + piece.len()]);
+/// Copies host bytes, one part after the other, to device memory of their size together.
+pub(crate) fn copy_up(stream: &Stream, target: View<'_>, parts: &[&[u8]]) -> Result<()> {
+    let (mut part, mut at) = (0, 0);
+    fill_up(stream, target, |_, mut piece| {
+        while !piece.is_empty() {
+            let Some(bytes) = parts.get(part) else {
+                return Err(Error::internal("fewer bytes than there is device memory for"));
+            };
+            let count = piece.len().min(bytes.len() - at);
+            piece[..count].copy_from_slice(&bytes[at..at + count]);
+            piece = &mut piece[count..];
+            at += count;
+            if at == bytes.len() {
+                (part, at) = (part + 1, 0);
+            }
+        }
         Ok(())
     })
 }

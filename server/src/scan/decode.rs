@@ -255,10 +255,16 @@ impl Fetched {
                 entries,
             }));
         }
+        let with_slack = |bytes: usize| {
+            let buffer = allocate(bytes + SLACK_BYTES)?;
+            let slack = buffer.slice(bytes..bytes + SLACK_BYTES).map_err(on_device)?;
+            stream.fill(slack, 0).map_err(on_device)?;
+            Ok::<_, crate::error::Error>(buffer)
+        };
         Ok(Memory {
-            packed: allocate(layout.packed_bytes + SLACK_BYTES)?,
-            plain: allocate(layout.plain_bytes + SLACK_BYTES)?,
-            text: Arc::new(allocate(layout.text_bytes + SLACK_BYTES)?),
+            packed: with_slack(layout.packed_bytes)?,
+            plain: with_slack(layout.plain_bytes)?,
+            text: Arc::new(with_slack(layout.text_bytes)?),
             dictionaries: allocate(layout.dictionary_bytes)?,
             outputs,
         })
@@ -272,25 +278,22 @@ impl Fetched {
             for piece in span.pieces() {
                 let target = memory.packed.slice(at..at + piece.len()).map_err(on_device)?;
                 match piece {
-                    Piece::Pinned(bytes, _) => stream.upload(bytes, target).map_err(on_device)?,
-                    Piece::Ordinary(bytes) => copy_up(stream, target, bytes)?,
+                    Piece::Pinned { bytes, .. } => stream.upload(bytes, target).map_err(on_device)?,
+                    Piece::Ordinary(bytes) => copy_up(stream, target, &[bytes])?,
                 }
                 at += piece.len();
             }
             uploaded += at - start;
         }
-        for placed in &layout.pages {
-            if let Body::Host(bytes) = &placed.page.body {
-                let buffer = match placed.region {
-                    Region::Text => &memory.text,
-                    _ => &memory.plain,
-                };
-                let target = buffer
-                    .slice(placed.at..placed.at + bytes.len())
-                    .map_err(on_device)?;
-                copy_up(stream, target, bytes)?;
-                uploaded += bytes.len();
-            }
+        for (region, at, bodies) in host_bodies(layout) {
+            let buffer = match region {
+                Region::Text => &memory.text,
+                _ => &memory.plain,
+            };
+            let bytes: usize = bodies.iter().map(|body| body.len()).sum();
+            let target = buffer.slice(at..at + bytes).map_err(on_device)?;
+            copy_up(stream, target, &bodies)?;
+            uploaded += bytes;
         }
         Ok(uploaded)
     }
@@ -427,6 +430,26 @@ impl Memory {
                 .collect(),
         }
     }
+}
+
+/// Bodies in host memory that go to neighbouring places: region, first place, bodies.
+fn host_bodies<'a>(layout: &Layout<'a>) -> Vec<(Region, usize, Vec<&'a [u8]>)> {
+    let mut runs: Vec<(Region, usize, Vec<&[u8]>)> = Vec::new();
+    for region in [Region::Plain, Region::Text] {
+        let mut next = None;
+        for placed in layout.pages.iter().filter(|placed| placed.region == region) {
+            let Body::Host(bytes) = &placed.page.body else {
+                next = None;
+                continue;
+            };
+            match runs.last_mut() {
+                Some((_, _, bodies)) if next == Some(placed.at) => bodies.push(bytes),
+                _ => runs.push((region, placed.at, vec![bytes])),
+            }
+            next = Some(placed.at + bytes.len());
+        }
+    }
+    runs
 }
 
 /// Gives each page of strings with shared beginnings its room.

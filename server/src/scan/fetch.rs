@@ -145,10 +145,7 @@ fn read_piece(source: &Source, device: &Device, range: Range<u64>, stop: &Stoppe
             match slab(device, bytes, stop)? {
                 Some(mut slab) => {
                     read(&mut slab[..bytes])?;
-                    Ok(Piece::Pinned(
-                        slab.freeze(bytes).map_err(on_device)?,
-                        Held::new(bytes),
-                    ))
+                    Ok(Piece::pinned(slab.freeze(bytes).map_err(on_device)?))
                 }
                 None => {
                     let mut ordinary = vec![0; bytes];
@@ -171,10 +168,7 @@ pub(super) fn pinned(device: &Device, bytes: Bytes, stop: &Stopped) -> Result<Pi
     match slab(device, bytes.len(), stop)? {
         Some(mut slab) => {
             slab[..bytes.len()].copy_from_slice(&bytes);
-            Ok(Piece::Pinned(
-                slab.freeze(bytes.len()).map_err(on_device)?,
-                Held::new(bytes.len()),
-            ))
+            Ok(Piece::pinned(slab.freeze(bytes.len()).map_err(on_device)?))
         }
         None => Ok(Piece::Ordinary(bytes)),
     }

@@ -67,7 +67,8 @@ pub(super) struct Layout<'a> {
     pub(super) dictionary_bytes: usize,
 }
 
-/// Bodies and dictionaries start at multiples of this.
+/// Dictionaries start at multiples of this. Bodies lie without gaps, so that every byte of their buffers is written:
+/// kernels read whole words.
 const ALIGNMENT: usize = 16;
 
 impl<'a> Layout<'a> {
@@ -76,7 +77,7 @@ impl<'a> Layout<'a> {
         for span in &fetched.spans {
             layout.spans.push(layout.packed_bytes);
             let bytes: usize = span.pieces().iter().map(|piece| piece.len()).sum();
-            layout.packed_bytes += bytes.next_multiple_of(ALIGNMENT);
+            layout.packed_bytes += bytes;
         }
         for (column, of_column) in fetched.columns.iter().enumerate() {
             match of_column {
@@ -153,12 +154,12 @@ impl<'a> Layout<'a> {
             (Body::Plain { .. }, false) => (Region::Packed, source),
             (_, true) => {
                 let at = self.text_bytes;
-                self.text_bytes += page.body.len().next_multiple_of(ALIGNMENT);
+                self.text_bytes += page.body.len();
                 (Region::Text, at)
             }
             (_, false) => {
                 let at = self.plain_bytes;
-                self.plain_bytes += page.body.len().next_multiple_of(ALIGNMENT);
+                self.plain_bytes += page.body.len();
                 (Region::Plain, at)
             }
         };

@@ -22,6 +22,7 @@ use super::prune;
 use super::spec::ScanSpec;
 use crate::catalog::location::readable;
 use crate::error::Error;
+use crate::error_datafusion::from_datafusion;
 
 /// Footers that are fetched at once.
 const FOOTERS_AT_ONCE: usize = 32;
@@ -127,8 +128,9 @@ async fn open_file(
         .with_metadata_size_hint(spec.metadata_size_hint)
         .fetch_metadata()
         .await
-        .map_err(|error| error.context(format!("{name}: footer")))?;
-    let schema = physical_schema(spec, &metadata)?;
+        .map_err(|error| from_datafusion(error).context(format_args!("{name}: footer")))?;
+    let schema = physical_schema(spec, &metadata)
+        .map_err(|error| from_datafusion(error).context(format_args!("{name}: schema")))?;
     let in_files = spec.columns.iter().filter(|&&column| column < spec.file_columns);
     let columns = in_files
         .map(|&column| file_column(spec, &metadata, &schema, column))

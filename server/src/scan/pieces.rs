@@ -15,7 +15,7 @@ use parquet::file::reader::{ChunkReader, Length};
 /// Bytes that were read: pinned, or ordinary memory where the pinned pool was used up.
 #[derive(Debug, Clone)]
 pub(super) enum Piece {
-    Pinned(PinnedBytes, Arc<Held>),
+    Pinned { bytes: PinnedBytes, _held: Arc<Held> },
     Ordinary(Bytes),
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Held(usize);
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 impl Held {
-    pub(super) fn new(bytes: usize) -> Arc<Self> {
+    fn new(bytes: usize) -> Arc<Self> {
         HELD_BYTES.fetch_add(bytes, Ordering::Relaxed);
         Arc::new(Self(bytes))
     }
@@ -43,11 +43,19 @@ impl Drop for Held {
     }
 }
 
+impl Piece {
+    /// Pinned bytes, counted until the last clone is gone.
+    pub(super) fn pinned(bytes: PinnedBytes) -> Self {
+        let _held = Held::new(bytes.len());
+        Self::Pinned { bytes, _held }
+    }
+}
+
 impl Deref for Piece {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Pinned(bytes, _) => bytes,
+            Self::Pinned { bytes, .. } => bytes,
             Self::Ordinary(bytes) => bytes,
         }
     }

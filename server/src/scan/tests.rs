@@ -1,5 +1,7 @@
 //! Files written by arrow-rs, read by the scan on the emulation, compared with parquet's own reader.
 
+mod damage;
+mod files;
 mod types;
 
 use std::path::Path;
@@ -122,6 +124,21 @@ fn run(scan: Scan) -> Result<Scanned> {
         cpu_columns,
         counters,
     })
+}
+
+/// Decodes a scan without looking at what comes out.
+fn tried(scan: &Scan) -> Result<()> {
+    let (device, kernels) = &*DEVICE;
+    for partition in 0..scan.partitions() {
+        let fetched = scan.fetch_sync(partition, device, &|| false)?;
+        let reservation = device
+            .reserve(fetched.reservation_bytes())
+            .map_err(crate::error_device::on_device)?;
+        let stream = device.stream().unwrap();
+        let decoded = fetched.decode_sync(&stream, &reservation, kernels, &ScanCounters::default())?;
+        decoded.check.check_sync(&stream)?;
+    }
+    Ok(())
 }
 
 /// A file as parquet's own reader reads it, cast to the types wanted.
