@@ -31,11 +31,12 @@ WF_KERNEL(64) decompress(const WfBlob* blobs, u32 count, WfError* error) {
   WfBlob blob = blobs[index];
   Page page = {(const u8*)blob.source, (u8*)blob.target, blob.source_bytes, blob.target_bytes, 0, 0, 0,
                make_uint4(0, 0, 0, 0), &shared[wf_warp_id()]};
+  ((u32*)page.shared->marks)[wf_lane_id()] = 0;
   bool good = false;
   // Places in a page are signed.
   if ((blob.source_bytes | blob.target_bytes) >> 31 == 0) {
     if (blob.codec == WF_CODEC_SNAPPY) good = snappy(&page);
-    else if (blob.codec == WF_CODEC_LZ4) good = lz4(&page);
+    else if (blob.codec == WF_CODEC_LZ4) good = copy_tokens<Lz4>(&page);
     else good = long_literal(&page, blob.source_bytes);
   }
   if (good && page.out == blob.target_bytes) return;

@@ -5,12 +5,14 @@
 #define HALF_BYTES 512u     // loaded at once: 16 bytes a lane
 #define GROUP_BYTES 128u    // output written together: 4 bytes a lane
 #define ROUNDS 4u           // GROUP_BYTES by warps
+#define ENTRIES 64u         // most literals and matches of a batch, by the sizes that they have at least
 
 // What a warp keeps in shared memory.
 struct Shared {
   __align__(16) u32 window[WINDOW_BYTES / 4u];
-  __align__(8) uint2 tokens[WF_WARP];
+  __align__(8) uint2 entries[ENTRIES];
   i32 origins[GROUP_BYTES];
+  __align__(4) u8 marks[GROUP_BYTES];
 };
 
 struct Page {

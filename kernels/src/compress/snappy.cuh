@@ -1,14 +1,14 @@
 // Snappy: a varint with the plain size, then literals and matches, each after a tag of its own.
 
-struct SnappyToken {
+struct SnappyHead {
   u32 size;    // tag and what belongs to it, without a literal's bytes
-  u32 length;  // output; 0: no length that there can be
-  u32 offset;  // of a match; 0 in a literal
+  u32 length;  // output; 0: a length that cannot be
+  u32 offset;  // of a match
   bool literal;
 };
 
 // The token at a byte that the window holds. Bytes after the end count as zeros.
-WF_DEVICE SnappyToken snappy_token(const Page* page, u32 in) {
+WF_DEVICE SnappyHead snappy_head(const Page* page, u32 in) {
   u32 place = window_place(page, in), shift = place % 4u * 8u;
   u32 low = page->shared->window[place / 4u], high = page->shared->window[(place / 4u + 1u) % (WINDOW_BYTES / 4u)];
   u32 tag = low >> shift & 255u, next = shift == 24u ? high : __funnelshift_r(low, high, shift + 8u);
@@ -16,48 +16,37 @@ WF_DEVICE SnappyToken snappy_token(const Page* page, u32 in) {
   if (kind == 0) {
     u32 extra = count < 60u ? 0 : count - 59u;
     if (extra > 0) count = extra == 4u ? next : next & ((1u << 8u * extra) - 1u);
-    return SnappyToken{1u + extra, count + 1u, 0, true};
+    return SnappyHead{1u + extra, count + 1u, 0, true};
   }
-  if (kind == 1u) return SnappyToken{2, (count & 7u) + 4u, tag >> 5 << 8 | (next & 255u), false};
-  return kind == 2u ? SnappyToken{3, count + 1u, next & 0xffffu, false} : SnappyToken{5, count + 1u, next, false};
+  if (kind == 1u) return SnappyHead{2, (count & 7u) + 4u, tag >> 5 << 8 | (next & 255u), false};
+  return SnappyHead{kind == 2u ? 3u : 5u, count + 1u, kind == 2u ? next & 0xffffu : next, false};
 }
 
-WF_DEVICE bool snappy(Page* page) {
-  u64 place = 0, length;
-  if (!wf_read_varint(page->source, &place, page->source_bytes, &length) || length != page->target_bytes) return false;
-  page->in = (u32)place;
-  u32 lane = wf_lane_id();
-  while (page->in < page->source_bytes) {
-    move_window(page);
-    u32 all_left = page->source_bytes - page->in, left = all_left - wf_min(lane, all_left);
-    SnappyToken token = snappy_token(page, page->in + lane);
-    bool fits = token.size <= left && token.length != 0 && (!token.literal || token.length <= left - token.size);
-    // One that does not fit ends the chain, if it belongs to it.
-    u32 end = !fits ? WF_WARP : lane + token.size + (token.literal ? token.length : 0);
-    Chain chain = follow_tokens(left > 0, end);
-
-    bool mine = (chain.starts >> lane & 1u) != 0, is_long = token.literal && token.length > LITERAL_MAX;
-    u32 long_one = __ballot_sync(WF_ALL_LANES, mine && is_long);
-    bool batched = mine && !is_long;
-    u32 bytes = batched ? token.length : 0, after = wf_warp_scan<WfSum>(bytes), start = after - bytes;
-    bool good = fits && after <= page->target_bytes - page->out;
-    if (!token.literal) good = good && token.offset != 0 && token.offset <= page->out + start;
-    if (__any_sync(WF_ALL_LANES, mine && !good)) return false;
-
-    if (batched) {
-      page->shared->tokens[__popc(chain.starts & wf_lanes_below())] =
-          token.literal ? literal_token(start, window_place(page, page->in + lane + token.size))
-                        : match_token(start, token.offset);
-    }
-    __syncwarp();  // the tokens of all lanes are there
-    copy_tokens(page, batched ? start : NO_TOKEN, NO_TOKEN, wf_shfl(after, 31));
-    if (long_one != 0) {
-      u32 owner = (u32)__ffs((i32)long_one) - 1u;
-      page->in += owner + wf_shfl(token.size, owner);
-      if (!long_literal(page, wf_shfl(token.length, owner))) return false;
-    } else {
-      page->in += wf_min(chain.end, all_left);
-    }
+struct Snappy {
+  static __device__ __forceinline__ Token token(const Page* page, u32 at, u32 left) {
+    SnappyHead head = snappy_head(page, page->in + at);
+    bool is_long = head.literal && head.length - 1u >= LITERAL_MAX;
+    u32 end = at + head.size + (head.literal ? head.length : 0);
+    return Token{is_long || end > left ? NOWHERE : end,
+                 head.literal ? head.length : 0,
+                 window_place(page, page->in + at + head.size),
+                 head.literal ? 0 : head.length,
+                 head.offset,
+                 is_long};
   }
-  return true;
+
+  static __device__ __forceinline__ bool long_token(Page* page) {
+    move_window(page);
+    SnappyHead head = snappy_head(page, page->in);
+    if (head.size > page->source_bytes - page->in || head.length == 0) return false;
+    page->in += head.size;
+    return long_literal(page, head.length);
+  }
+};
+
+WF_DEVICE bool snappy(Page* page) {
+  u64 at = 0, length;
+  if (!wf_read_varint(page->source, &at, page->source_bytes, &length) || length != page->target_bytes) return false;
+  page->in = (u32)at;
+  return copy_tokens<Snappy>(page);
 }
