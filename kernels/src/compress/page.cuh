@@ -5,14 +5,16 @@
 #define HALF_BYTES 512u     // loaded at once: 16 bytes a lane
 #define GROUP_BYTES 128u    // output written together: 4 bytes a lane
 #define ROUNDS 4u           // GROUP_BYTES by warps
+#define WINDOW_WORDS (WINDOW_BYTES / 4u)
 #define ENTRIES 64u         // most literals and matches of a batch, by the sizes that they have at least
 
 // What a warp keeps in shared memory.
 struct Shared {
-  __align__(16) u32 window[WINDOW_BYTES / 4u];
+  __align__(16) u32 window[WINDOW_WORDS + 4u];  // the first word again at the end
   __align__(8) uint2 entries[ENTRIES];
   i32 origins[GROUP_BYTES];
-  __align__(4) u8 marks[GROUP_BYTES];
+  __align__(4) u8 marks[GROUP_BYTES];  // zeros between groups
+  u8 starts[WF_WARP];
 };
 
 struct Page {
@@ -41,7 +43,10 @@ WF_DEVICE uint4 source_part(const Page* page, u64 address) {
 }
 
 WF_DEVICE void put_part(Page* page, u64 address, uint4 part) {
-  *(uint4*)((u8*)page->shared->window + (address & (WINDOW_BYTES - 1u))) = part;
+  u32* window = page->shared->window;
+  u32 word = (u32)address % WINDOW_BYTES / 4u;
+  *(uint4*)&window[word] = part;
+  if (word == 0) window[WINDOW_WORDS] = part.x;
 }
 
 // Moves the window so that it holds the bytes from `in` on, 512 of them at least. The half after it is asked for in
@@ -68,6 +73,12 @@ WF_DEVICE void move_window(Page* page) {
 WF_DEVICE u32 window_place(const Page* page, u32 in) { return ((u32)(u64)page->source + in) & (WINDOW_BYTES - 1u); }
 WF_DEVICE u32 window_byte(const Page* page, u32 in) {
   return ((const u8*)page->shared->window)[window_place(page, in)];
+}
+// 4 bytes, the first one lowest.
+WF_DEVICE u32 window_u32(const Page* page, u32 in) {
+  u32 place = window_place(page, in);
+  const u32* words = page->shared->window + place / 4u;
+  return __funnelshift_r(words[0], words[1], place % 4u * 8u);
 }
 
 // 16 bytes from any address, out of the aligned 32 bytes around them. `words` and `bits` tell how far in they start.

@@ -1,18 +1,17 @@
 // Tokens, a batch at a time: which bytes start one, where their output goes, and the output of all of them.
 
-#define LITERAL_MAX 128u  // longer literals end a batch and are copied as ranges
-#define MATCH_MAX 273u    // longer matches too
+#define LITERAL_MAX 128u  // of a batch; longer literals are copied as ranges
 #define NOWHERE (1u << 30)
 #define LITERAL 0x40000000
 
-// A literal and a match after it; either may be empty. What a lane reads at its byte, real or not.
+// A literal and a match after it; either may be empty.
 struct Token {
-  u32 end;      // the byte after it, counted from the batch's first; NOWHERE if it does not fit or is long
-  u32 literal;  // bytes, LITERAL_MAX at most
+  u32 literal;  // bytes
   u32 place;    // of the literal, in the window
-  u32 match;    // bytes, MATCH_MAX at most
+  u32 match;    // bytes
   u32 offset;
   bool is_long;  // the batch ends before it, and the codec copies it alone
+  bool fits;     // all its compressed bytes are there
 };
 
 // Which of 32 bytes start a token, and where the last of these ends.
@@ -38,56 +37,45 @@ WF_DEVICE Chain follow_tokens(bool there, u32 end, u32 from) {
   return from < WF_WARP ? Chain{starts, end} : Chain{0, from};
 }
 
-// Writes a token's literal and match to the batch's list from entry `at` on: where the output starts in the batch, and
-// the place in the window or the offset.
-WF_DEVICE void put_entries(Shared* shared, const Token& token, u32 start, u32 at) {
-  if (token.literal != 0) shared->entries[at++] = make_uint2(start | 1u << 31, token.place);
-  if (token.match != 0) shared->entries[at] = make_uint2(start + token.literal, token.offset);
-}
-
-// Marks where a token's literal and match start, if they do so in the group of output bytes from `group` on.
-WF_DEVICE void mark(Shared* shared, const Token& token, u32 start, u32 group) {
-  u32 literal = start - group, match = literal + token.literal;
-  if (token.literal != 0 && literal < GROUP_BYTES) shared->marks[literal] = 1;
-  if (token.match != 0 && match < GROUP_BYTES) shared->marks[match] = 1;
-}
-
-// Where byte `at` of the batch, which belongs to `entry`, comes from. LITERAL and a place in the window; or, counted
-// from byte `group` of the batch, negative: a byte written before; or a byte of the same group.
-WF_DEVICE i32 origin_of(uint2 entry, u32 at, u32 group) {
-  u32 start = entry.x & ~(1u << 31), distance = at - start;
-  if (entry.x != start) return LITERAL | (i32)((entry.y + distance) & (WINDOW_BYTES - 1u));
-  if (distance >= entry.y) distance %= entry.y;
-  return (i32)(start + distance - entry.y - group);
+// What a batch keeps of a literal or a match: where its output starts, and what to add to the place of a byte of it, in
+// the batch's output, for the place where the byte comes from. That is a place in the output too, negative before the
+// batch, or LITERAL and a place in the window, which may have to wrap.
+WF_DEVICE uint2 literal_entry(u32 start, u32 place) { return make_uint2(start, LITERAL + place - start); }
+WF_DEVICE uint2 match_entry(u32 start, u32 offset) { return make_uint2(start, 0u - offset); }
+WF_DEVICE i32 origin_of(uint2 entry, u32 at) {
+  u32 distance = at - entry.x, offset = 0u - entry.y;
+  if (distance >= offset) at = entry.x + distance % offset;  // a match that overlaps repeats itself
+  return (i32)(at + entry.y);
 }
 
 // Replaces origins within the group by those of the bytes that they name, until none is left: each turn doubles how
 // far back an origin reaches.
-WF_DEVICE void trace_origins(Shared* shared, i32 (&origin)[ROUNDS]) {
+WF_DEVICE void trace_origins(Shared* shared, i32 (&origin)[ROUNDS], u32 group) {
   u32 lane = wf_lane_id();
   while (true) {
     bool inside = false;
 #pragma unroll
-    for (u32 r = 0; r < ROUNDS; r++) inside |= (u32)origin[r] < GROUP_BYTES;
+    for (u32 r = 0; r < ROUNDS; r++) inside |= (u32)origin[r] - group < GROUP_BYTES;
     if (!__any_sync(WF_ALL_LANES, inside)) return;
     __syncwarp();  // the origins of all lanes are there
 #pragma unroll
     for (u32 r = 0; r < ROUNDS; r++)
-      if ((u32)origin[r] < GROUP_BYTES) origin[r] = shared->origins[origin[r]];
+      if ((u32)origin[r] - group < GROUP_BYTES) origin[r] = shared->origins[(u32)origin[r] - group];
     __syncwarp();  // all are read
 #pragma unroll
     for (u32 r = 0; r < ROUNDS; r++) shared->origins[r * WF_WARP + lane] = origin[r];
   }
 }
 
-// Writes the `bytes` of output that the entries in shared memory stand for. Every lane gives its two tokens again, with
-// where they start.
-WF_DEVICE void copy_entries(Page* page, const Token& a, u32 a_start, const Token& b, u32 b_start, u32 bytes) {
+// Writes the `bytes` of output that the entries in shared memory stand for. Every lane says where a literal and a match
+// of its start, NOWHERE if it has none.
+WF_DEVICE void copy_entries(Page* page, u32 literal_start, u32 match_start, u32 bytes) {
   Shared* shared = page->shared;
+  u8* output = page->target + page->out;
   u32 lane = wf_lane_id(), before = 0;
   for (u32 group = 0; group < bytes; group += GROUP_BYTES) {
-    mark(shared, a, a_start, group);
-    mark(shared, b, b_start, group);
+    if (literal_start - group < GROUP_BYTES) shared->marks[literal_start - group] = 1;
+    if (match_start - group < GROUP_BYTES) shared->marks[match_start - group] = 1;
     __syncwarp();  // the entries and marks of all lanes are there
     i32 origin[ROUNDS];
 #pragma unroll
@@ -97,70 +85,67 @@ WF_DEVICE void copy_entries(Page* page, const Token& a, u32 a_start, const Token
       if (base >= bytes) continue;
       // As many entries have started up to a byte as marks stand there; lanes after the end repeat the last byte.
       u32 starts = __ballot_sync(WF_ALL_LANES, shared->marks[r * WF_WARP + lane] != 0);
-      u32 at = wf_min(base + lane, bytes - 1u), entry = before + (u32)__popc(starts << (31u - (at - base))) - 1u;
+      u32 entry = before + (u32)__popc(starts << (31u - lane)) - 1u;
       before += (u32)__popc(starts);
-      origin[r] = origin_of(shared->entries[entry], at, group);
+      origin[r] = origin_of(shared->entries[entry], wf_min(base + lane, bytes - 1u));
       shared->origins[r * WF_WARP + lane] = origin[r];
     }
     __syncwarp();  // all marks are read
     ((u32*)shared->marks)[lane] = 0;
-    trace_origins(shared, origin);
+    trace_origins(shared, origin, group);
     // All loads first, so that they are under way together.
-    u8* target = page->target + page->out + group;
     u32 byte[ROUNDS];
 #pragma unroll
     for (u32 r = 0; r < ROUNDS; r++)
-      byte[r] = origin[r] < 0 ? target[origin[r]] : ((const u8*)shared->window)[origin[r] & (WINDOW_BYTES - 1u)];
+      byte[r] = origin[r] < LITERAL ? output[origin[r]] : ((const u8*)shared->window)[(u32)origin[r] % WINDOW_BYTES];
 #pragma unroll
     for (u32 r = 0; r < ROUNDS; r++)
-      if (group + r * WF_WARP + lane < bytes) target[r * WF_WARP + lane] = (u8)byte[r];
+      if (group + r * WF_WARP + lane < bytes) output[group + r * WF_WARP + lane] = (u8)byte[r];
     __syncwarp();  // for what refers to these bytes; and all of shared memory but the window is free again
   }
   page->out += bytes;
 }
 
-// Whether a real token is sound. `out` is where its output starts in the page.
-WF_DEVICE bool is_sound(const Token& token, u32 out) {
-  return token.end != NOWHERE && (token.match == 0 || token.offset - 1u < out + token.literal);
-}
-
-// Decompresses from `in` to the end. Codec::token reads what starts at a byte of the window, Codec::long_token copies
-// the long token at `in`.
+// Decompresses from `in` to the end, 64 compressed bytes at a time. Of the codec, `end` tells where a token would end
+// that starts at a byte, which may be wrong for a long one; `token` reads it, and `long_token` copies the one at `in`.
 template <class Codec> WF_DEVICE bool copy_tokens(Page* page) {
-  u32 lane = wf_lane_id();
+  Shared* shared = page->shared;
+  u32 lane = wf_lane_id(), below = wf_lanes_below();
   while (page->in < page->source_bytes) {
     move_window(page);
     u32 left = page->source_bytes - page->in;
-    Token a = Codec::token(page, lane, left), b = Codec::token(page, WF_WARP + lane, left);
-    Chain a_chain = follow_tokens(lane < left, a.end, 0);
-    Chain b_chain = follow_tokens(WF_WARP + lane < left, b.end - WF_WARP, a_chain.end - WF_WARP);
-    bool a_real = (a_chain.starts >> lane & 1u) != 0, b_real = (b_chain.starts >> lane & 1u) != 0;
-    u32 a_long = __ballot_sync(WF_ALL_LANES, a_real && a.is_long);
-    u32 b_long = __ballot_sync(WF_ALL_LANES, b_real && b.is_long);
-    if (!a_real || a.is_long) a.literal = a.match = 0;
-    if (!b_real || b.is_long) b.literal = b.match = 0;
+    u32 first_end = Codec::end(page, lane, left), second_end = Codec::end(page, WF_WARP + lane, left);
+    Chain first = follow_tokens(lane < left, first_end, 0);
+    Chain second = follow_tokens(WF_WARP + lane < left, second_end - WF_WARP, first.end - WF_WARP);
+    u32 first_count = (u32)__popc(first.starts), count = first_count + (u32)__popc(second.starts);
+    if (first.starts >> lane & 1u) shared->starts[__popc(first.starts & below)] = (u8)lane;
+    if (second.starts >> lane & 1u) shared->starts[first_count + __popc(second.starts & below)] = (u8)(WF_WARP + lane);
+    __syncwarp();  // the places of all tokens are there
 
-    // Both sums in one scan: neither reaches 16 bits.
-    u32 mine = (a.literal + a.match) | (b.literal + b.match) << 16, sums = wf_warp_scan<WfSum>(mine);
-    u32 all = wf_shfl(sums, 31), bytes = (all & 0xffffu) + (all >> 16);
-    u32 a_start = ((sums - mine) & 0xffffu), b_start = (all & 0xffffu) + ((sums - mine) >> 16);
-    bool bad = (a_real && !a.is_long && !is_sound(a, page->out + a_start)) ||
-               (b_real && !b.is_long && !is_sound(b, page->out + b_start));
-    if (bytes > page->target_bytes - page->out || __any_sync(WF_ALL_LANES, bad)) return false;
+    // From here on a lane has a token, if there are as many.
+    u32 start = lane < count ? shared->starts[lane] : 0;
+    Token token = Codec::token(page, start, left);
+    u32 longs = __ballot_sync(WF_ALL_LANES, lane < count && token.is_long);
+    bool batched = lane < count && (longs & (below << 1 | 1u)) == 0;
+    if (!batched) token.literal = token.match = 0;
+    u32 after = wf_warp_scan<WfSum>(token.literal + token.match), bytes = wf_shfl(after, 31);
+    u32 match_start = after - token.match, literal_start = match_start - token.literal;
+    bool sound = token.fits && (token.match == 0 || token.offset - 1u < page->out + match_start);
+    if (bytes > page->target_bytes - page->out || __any_sync(WF_ALL_LANES, batched && !sound)) return false;
 
-    u32 below = wf_lanes_below();
-    u32 a_literals = __ballot_sync(WF_ALL_LANES, a.literal != 0), a_matches = __ballot_sync(WF_ALL_LANES, a.match != 0);
-    u32 b_literals = __ballot_sync(WF_ALL_LANES, b.literal != 0), b_matches = __ballot_sync(WF_ALL_LANES, b.match != 0);
-    put_entries(page->shared, a, a_start, (u32)(__popc(a_literals & below) + __popc(a_matches & below)));
-    put_entries(page->shared, b, b_start, (u32)(__popc(a_literals) + __popc(a_matches) + __popc(b_literals & below) +
-                                                __popc(b_matches & below)));
-    copy_entries(page, a, a_start, b, b_start, bytes);
+    u32 literals = __ballot_sync(WF_ALL_LANES, token.literal != 0);
+    u32 matches = __ballot_sync(WF_ALL_LANES, token.match != 0);
+    u32 entry = (u32)(__popc(literals & below) + __popc(matches & below));
+    if (token.literal != 0) shared->entries[entry++] = literal_entry(literal_start, token.place);
+    if (token.match != 0) shared->entries[entry] = match_entry(match_start, token.offset);
+    copy_entries(page, token.literal != 0 ? literal_start : NOWHERE, token.match != 0 ? match_start : NOWHERE, bytes);
 
-    if ((a_long | b_long) == 0) {
-      page->in += wf_min(b_chain.end + WF_WARP, left);
+    if (longs == 0) {
+      page->in += wf_min(second.end + WF_WARP, left);
       continue;
     }
-    page->in += (a_long != 0 ? (u32)__ffs((i32)a_long) : WF_WARP + (u32)__ffs((i32)b_long)) - 1u;
+    page->in += wf_shfl(start, (u32)__ffs((i32)longs) - 1u);
+    move_window(page);
     if (!Codec::long_token(page)) return false;
   }
   return true;
