@@ -11,7 +11,7 @@
 // What a warp keeps in shared memory.
 struct Shared {
   __align__(16) u32 window[WINDOW_WORDS + 4u];  // the first word again at the end
-  __align__(8) uint2 entries[ENTRIES];
+  i32 entries[ENTRIES];
   i32 origins[GROUP_BYTES];
   __align__(4) u8 marks[GROUP_BYTES];  // zeros between groups
   u8 starts[WF_WARP];

@@ -37,16 +37,11 @@ WF_DEVICE Chain follow_tokens(bool there, u32 end, u32 from) {
   return from < WF_WARP ? Chain{starts, end} : Chain{0, from};
 }
 
-// What a batch keeps of a literal or a match: where its output starts, and what to add to the place of a byte of it, in
-// the batch's output, for the place where the byte comes from. That is a place in the output too, negative before the
-// batch, or LITERAL and a place in the window, which may have to wrap.
-WF_DEVICE uint2 literal_entry(u32 start, u32 place) { return make_uint2(start, LITERAL + place - start); }
-WF_DEVICE uint2 match_entry(u32 start, u32 offset) { return make_uint2(start, 0u - offset); }
-WF_DEVICE i32 origin_of(uint2 entry, u32 at) {
-  u32 distance = at - entry.x, offset = 0u - entry.y;
-  if (distance >= offset) at = entry.x + distance % offset;  // a match that overlaps repeats itself
-  return (i32)(at + entry.y);
-}
+// What a batch keeps of a literal or a match: what to add to the place of a byte in the batch's output for the place
+// where it comes from. That is a place in the output too, negative before the batch, or LITERAL and a place in the
+// window, which may have to wrap. A match that overlaps itself comes from its own bytes.
+WF_DEVICE i32 literal_entry(u32 start, u32 place) { return (i32)(LITERAL + place - start); }
+WF_DEVICE i32 match_entry(u32 offset) { return (i32)(0u - offset); }
 
 // Replaces origins within the group by those of the bytes that they name, until none is left: each turn doubles how
 // far back an origin reaches.
@@ -87,7 +82,7 @@ WF_DEVICE void copy_entries(Page* page, u32 literal_start, u32 match_start, u32 
       u32 starts = __ballot_sync(WF_ALL_LANES, shared->marks[r * WF_WARP + lane] != 0);
       u32 entry = before + (u32)__popc(starts << (31u - lane)) - 1u;
       before += (u32)__popc(starts);
-      origin[r] = origin_of(shared->entries[entry], wf_min(base + lane, bytes - 1u));
+      origin[r] = (i32)wf_min(base + lane, bytes - 1u) + shared->entries[entry];
       shared->origins[r * WF_WARP + lane] = origin[r];
     }
     __syncwarp();  // all marks are read
@@ -137,7 +132,7 @@ template <class Codec> WF_DEVICE bool copy_tokens(Page* page) {
     u32 matches = __ballot_sync(WF_ALL_LANES, token.match != 0);
     u32 entry = (u32)(__popc(literals & below) + __popc(matches & below));
     if (token.literal != 0) shared->entries[entry++] = literal_entry(literal_start, token.place);
-    if (token.match != 0) shared->entries[entry] = match_entry(match_start, token.offset);
+    if (token.match != 0) shared->entries[entry] = match_entry(token.offset);
     copy_entries(page, token.literal != 0 ? literal_start : NOWHERE, token.match != 0 ? match_start : NOWHERE, bytes);
 
     if (longs == 0) {
