@@ -31,9 +31,9 @@ pub struct Blob {
     pub source: u64,
     /// Address of where the plain bytes go.
     pub target: u64,
-    /// Compressed bytes.
+    /// Compressed bytes, below 2^31.
     pub source_bytes: u32,
-    /// Plain bytes: exactly as many must come out.
+    /// Plain bytes, below 2^31: exactly as many must come out.
     pub target_bytes: u32,
     /// A [`Codec`].
     pub codec: u32,
@@ -44,7 +44,20 @@ pub struct Blob {
 unsafe impl Plain for Blob {}
 
 pub(crate) fn source() -> KernelSource {
-    KernelSource::library("decompress", include_str!("decompress.cu"), &["decompress"])
+    // In reading order; each counts its own lines in messages.
+    let text = concat!(
+        "#line 1 \"page.cuh\"\n",
+        include_str!("page.cuh"),
+        "#line 1 \"tokens.cuh\"\n",
+        include_str!("tokens.cuh"),
+        "#line 1 \"snappy.cuh\"\n",
+        include_str!("snappy.cuh"),
+        "#line 1 \"lz4.cuh\"\n",
+        include_str!("lz4.cuh"),
+        "#line 1 \"decompress.cu\"\n",
+        include_str!("decompress.cu"),
+    );
+    KernelSource::library("decompress", text, &["decompress"])
         .define("WF_CODEC_SNAPPY", format!("{}u", Codec::Snappy as u32))
         .define("WF_CODEC_LZ4", format!("{}u", Codec::Lz4Raw as u32))
 }
@@ -86,6 +99,6 @@ impl Decompressor {
             .value(blobs.len() as u32)
             .view(error.view());
         let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
-        stream.launch(&self.decompress, Grid::covering(blobs.len(), 4, 128), &args)
+        stream.launch(&self.decompress, Grid::covering(blobs.len(), 2, 64), &args)
     }
 }

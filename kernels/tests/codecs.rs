@@ -1,0 +1,203 @@
+//! Decompression on the emulation against the crates `snap` and `lz4_flex`: what they compress, what they accept and
+//! what they refuse. Each page has its own buffers with fences around them, so that no byte outside is touched.
+
+#![allow(clippy::print_stdout)]
+
+use std::path::PathBuf;
+
+use warpflight_kernels::compress::{Blob, Codec, Decompressor};
+use warpflight_kernels::parquet::SLACK_BYTES;
+use warpflight_kernels::selftest::Random;
+use warpflight_kernels::{Device, DeviceOptions, ErrorWord, Reservation, SimOptions, Stream};
+
+struct Sim {
+    stream: Stream,
+    reservation: Reservation,
+    decompressor: Decompressor,
+}
+
+impl Sim {
+    fn open(seed: u64) -> Self {
+        let options = DeviceOptions {
+            cache_dir: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules")),
+            sim: SimOptions {
+                seed,
+                compiler: std::env::var_os("CXX").map(PathBuf::from),
+                ..SimOptions::default()
+            },
+            ..DeviceOptions::sim()
+        };
+        let device = Device::open(&options).expect("the emulation opens");
+        Self {
+            stream: device.stream().expect("stream"),
+            reservation: device.reserve(1 << 26).expect("reservation"),
+            decompressor: Decompressor::new(&device).expect("kernel"),
+        }
+    }
+
+    /// The plain bytes, or `None` if the page is refused; then what was written has zeros at its end.
+    fn run(&self, codec: Codec, packed: &[u8], plain_bytes: usize) -> Option<Vec<u8>> {
+        let (stream, reservation) = (&self.stream, &self.reservation);
+        let error = ErrorWord::new(stream, reservation).expect("word");
+        let mut bytes = packed.to_vec();
+        bytes.extend([0x5a; SLACK_BYTES]);
+        let source = stream.upload_values(reservation, &bytes).expect("uploaded");
+        let target = stream.allocate(reservation, plain_bytes.max(1)).expect("target");
+        let blob = Blob {
+            source: source.address(),
+            target: target.address(),
+            source_bytes: packed.len() as u32,
+            target_bytes: plain_bytes as u32,
+            codec: codec as u32,
+            item: 7,
+        };
+        self.decompressor
+            .decompress(stream, reservation, &[blob], &[&source, &target], &error)
+            .expect("queued");
+        let raised = error.read_sync(stream).expect("no fault");
+        if plain_bytes == 0 {
+            return raised.is_none().then(Vec::new);
+        }
+        let plain = stream
+            .read_sync::<u8>(target.view())
+            .expect("all bytes are written");
+        raised.is_none().then_some(plain)
+    }
+}
+
+fn pack(codec: Codec, plain: &[u8]) -> Vec<u8> {
+    match codec {
+        Codec::Snappy => snap::raw::Encoder::new().compress_vec(plain).expect("compressed"),
+        Codec::Lz4Raw => lz4_flex::block::compress(plain),
+        Codec::None => plain.to_vec(),
+    }
+}
+
+/// What the crate makes of `packed`, if it is a page of so many bytes.
+fn reference(codec: Codec, packed: &[u8], plain_bytes: usize) -> Option<Vec<u8>> {
+    match codec {
+        Codec::Snappy => {
+            if snap::raw::decompress_len(packed).ok()? != plain_bytes || packed.is_empty() {
+                return None;
+            }
+            snap::raw::Decoder::new().decompress_vec(packed).ok()
+        }
+        // The crate wants a token even for no bytes; readers of Parquet do not.
+        Codec::Lz4Raw if packed.is_empty() => (plain_bytes == 0).then(Vec::new),
+        Codec::Lz4Raw => {
+            let mut plain = vec![0; plain_bytes];
+            let count = lz4_flex::block::decompress_into(packed, &mut plain).ok()?;
+            (count == plain_bytes).then_some(plain)
+        }
+        Codec::None => (packed.len() == plain_bytes).then(|| packed.to_vec()),
+    }
+}
+
+/// Bytes of one of several kinds: words, numbers, packed indexes, noise, runs, and parts of all.
+fn contents(random: &mut Random, kind: u64, len: usize) -> Vec<u8> {
+    let words: Vec<Vec<u8>> = (0..60)
+        .map(|_| {
+            let len = 1 + random.below(12) as usize;
+            random.bytes(len)
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    while bytes.len() < len {
+        match kind {
+            0 => bytes.extend(&words[random.below(60) as usize]),
+            1 => bytes.extend(random.below(1 << 24).to_le_bytes()),
+            2 => bytes.extend((random.bits() & 0x0f0f_0f0f_0f0f_0f0f).to_le_bytes()),
+            3 => bytes.push(random.bits() as u8),
+            4 => {
+                let run = 1 + random.below(900) as usize;
+                bytes.extend(vec![random.below(3) as u8; run]);
+            }
+            _ => {
+                let (kind, part) = (random.below(5), 1 + random.below(700) as usize);
+                bytes.extend(contents(random, kind, part));
+            }
+        }
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+#[test]
+fn what_the_crates_compress() {
+    for seed in 0..3 {
+        let (sim, mut random) = (Sim::open(seed), Random::new(seed));
+        for codec in [Codec::Snappy, Codec::Lz4Raw, Codec::None] {
+            for kind in 0..6 {
+                let large = 65_000 + random.below(100_000) as usize;
+                for len in [0, 1, 12, 13, 64, 300, 5_000, 65_536, 65_537, large] {
+                    let plain = contents(&mut random, kind, len);
+                    let packed = pack(codec, &plain);
+                    let found = sim.run(codec, &packed, len);
+                    assert!(
+                        found == Some(plain),
+                        "seed {seed}: {codec:?}, kind {kind}, {len} bytes"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Changes a sound page.
+fn damage(random: &mut Random, packed: &mut Vec<u8>) {
+    for _ in 0..=random.below(2) {
+        let reach = if random.chance(50) {
+            12
+        } else {
+            packed.len() as u64
+        };
+        let at = random.below(reach.clamp(1, packed.len().max(1) as u64)) as usize;
+        match random.below(6) {
+            0 => packed.truncate(at),
+            1 => packed.extend(random.bytes(3)),
+            2 if at < packed.len() => packed[at] = [0, 255, 240, 15][random.below(4) as usize],
+            3 if at < packed.len() => drop(packed.remove(at)),
+            4 => packed
+                .splice(at..at, vec![255; 1 + random.below(40) as usize])
+                .for_each(drop),
+            _ if at < packed.len() => packed[at] ^= 1 << random.below(8),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_the_crates_refuse() {
+    let (mut refused, mut accepted) = (0, 0);
+    for seed in 0..4 {
+        let (sim, mut random) = (Sim::open(seed), Random::new(seed));
+        for round in 0..700 {
+            let codec = [Codec::Snappy, Codec::Lz4Raw][round % 2];
+            let (kind, most) = (random.below(6), 1 << random.below(12));
+            let len = random.below(most) as usize;
+            let plain = contents(&mut random, kind, len);
+            let mut packed = pack(codec, &plain);
+            damage(&mut random, &mut packed);
+            // A page that claims another size is the easiest to overrun.
+            let claimed = if random.chance(80) {
+                len
+            } else {
+                random.below(2 * len as u64 + 2) as usize
+            };
+            let found = sim.run(codec, &packed, claimed);
+            let expected = reference(codec, &packed, claimed);
+            let same = found == expected;
+            assert!(
+                same,
+                "seed {seed}, round {round}: {codec:?} of {claimed} bytes {packed:?}"
+            );
+            *(if found.is_some() {
+                &mut accepted
+            } else {
+                &mut refused
+            }) += 1;
+        }
+    }
+    println!("{refused} refused, {accepted} accepted");
+    assert!(refused > 100 && accepted > 100);
+}
