@@ -148,8 +148,9 @@ impl Bench {
                 let error = &expected[bad];
                 assert!(
                     !flags.is_empty() && *first == bad as u64,
-                    "{expr}: DataFusion fails at row {bad}: {error:?}; found {flags} at {first} for {}",
-                    inputs(bad)
+                    "{expr}: DataFusion fails at row {bad}: {error:?}; found {flags} at {first} for {}, and {}",
+                    inputs(bad),
+                    inputs(*first as usize % batch.num_rows())
                 );
             } else {
                 assert!(

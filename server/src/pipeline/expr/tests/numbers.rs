@@ -2,11 +2,11 @@
 
 use super::{refused, same};
 
-/// `template` with each of `types` for T.
+/// `template` with each of `types` for #.
 fn each(templates: &[&str], types: &[&str]) -> Vec<String> {
     types
         .iter()
-        .flat_map(|name| templates.iter().map(move |template| template.replace('T', name)))
+        .flat_map(|name| templates.iter().map(move |template| template.replace('#', name)))
         .collect()
 }
 
@@ -22,19 +22,19 @@ const INTEGERS: [&str; 8] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64
 fn integers() {
     same_each(
         "integers",
-        &["a_T + b_T", "a_T - b_T", "a_T * b_T", "a_T / b_T", "a_T % b_T"],
+        &["a_# + b_#", "a_# - b_#", "a_# * b_#", "a_# / b_#", "a_# % b_#"],
         &INTEGERS,
     );
     same_each(
         "bits",
         &[
-            "a_T & b_T",
-            "a_T | b_T",
-            "a_T ^ b_T",
-            "a_T << b_T",
-            "a_T >> b_T",
-            "a_T = b_T",
-            "a_T < b_T",
+            "a_# & b_#",
+            "a_# | b_#",
+            "a_# ^ b_#",
+            "a_# << b_#",
+            "a_# >> b_#",
+            "a_# = b_#",
+            "a_# < b_#",
         ],
         &INTEGERS,
     );
@@ -51,19 +51,19 @@ fn floats() {
     same_each(
         "floats",
         &[
-            "a_T + b_T",
-            "a_T - b_T",
-            "a_T * b_T",
-            "a_T % b_T",
-            "a_T = b_T",
-            "a_T <> b_T",
-            "a_T < b_T",
-            "a_T <= b_T",
-            "a_T > b_T",
-            "a_T >= b_T",
-            "a_T IS DISTINCT FROM b_T",
-            "a_T IS NOT DISTINCT FROM b_T",
-            "a_T / (b_T + 3)",
+            "a_# + b_#",
+            "a_# - b_#",
+            "a_# * b_#",
+            "a_# % b_#",
+            "a_# = b_#",
+            "a_# <> b_#",
+            "a_# < b_#",
+            "a_# <= b_#",
+            "a_# > b_#",
+            "a_# >= b_#",
+            "a_# IS DISTINCT FROM b_#",
+            "a_# IS NOT DISTINCT FROM b_#",
+            "a_# / (b_# + 3)",
         ],
         &["f32", "f64"],
     );
@@ -189,8 +189,8 @@ fn casts_of_numbers() {
 fn what_is_not_run_says_why() {
     assert_eq!(refused("md5(a_s)"), "function md5 is not run on the GPU");
     assert!(
-        refused("a_s ~ 'x'").contains("operator ~"),
+        refused("a_s ~ 'x+'").contains("operator ~"),
         "{}",
-        refused("a_s ~ 'x'")
+        refused("a_s ~ 'x+'")
     );
 }
