@@ -26,7 +26,7 @@ pub(super) struct Bench {
     reservation: Reservation,
 }
 
-const HEAP_BYTES: usize = 1 << 20;
+const HEAP_BYTES: usize = 1 << 18;
 
 impl Bench {
     pub(super) fn new() -> Self {
@@ -172,7 +172,7 @@ impl Bench {
     }
 
     /// Flags, the first bad row and the values of each expression.
-    fn run(
+    pub(super) fn run(
         &self,
         group: &str,
         batch: &RecordBatch,

@@ -5,6 +5,7 @@ mod batches;
 mod bench;
 mod decimals;
 mod numbers;
+mod nvrtc;
 mod strings;
 mod temporal;
 
@@ -55,4 +56,15 @@ fn refused(sql: &str) -> String {
     let batch = batch(1, 1, Nulls::None);
     let expr = planned(&context, &batch, sql);
     lower(&expr, &batch.schema()).expect_err(sql)
+}
+
+/// Asserts that `sql` raises `flags` over a batch.
+#[track_caller]
+fn raises(group: &str, sql: &str, flags: kernels::ErrorFlags) {
+    let context = SessionContext::new();
+    let batch = batch(1, 40, Nulls::Some);
+    let expr = planned(&context, &batch, sql);
+    let expr = lower(&expr, &batch.schema()).expect(sql);
+    let found = Bench::new().run(group, &batch, &[expr], true);
+    assert_eq!(found[0].0, flags, "{sql}");
 }

@@ -194,3 +194,47 @@ fn what_is_not_run_says_why() {
         refused("a_s ~ 'x+'")
     );
 }
+
+#[test]
+fn functions() {
+    same_each(
+        "abs",
+        &["abs(a_#)"],
+        &[
+            "i8", "i16", "i32", "i64", "u8", "u64", "f32", "f64", "d5", "d15", "d38",
+        ],
+    );
+    same_each(
+        "rounding",
+        &[
+            "ceil(a_#)",
+            "floor(a_#)",
+            "round(a_#)",
+            "round(a_#, 1)",
+            "round(a_#, 3)",
+        ],
+        &["f32", "f64", "d5", "d12", "d15", "d18", "d25", "d38"],
+    );
+    same(
+        "functions",
+        &[
+            "signum(a_f64)",
+            "signum(a_f32)",
+            "sqrt(a_f64)",
+            "sqrt(a_f32)",
+            "sqrt(abs(a_f64))",
+            "ln(abs(a_i32) + 1)",
+            "log10(abs(a_i32) + 1)",
+            "log2(abs(a_i32) + 1)",
+            "exp(a_i8)",
+            "power(abs(a_i8) + 1, b_i8)",
+            "power(a_i8, -1)",
+            "greatest(a_i32, b_i32, 5)",
+            "least(a_i32, b_i32)",
+            "greatest(a_f64, b_f64)",
+            "least(a_f64, b_f64, a_f64 + 1)",
+            "greatest(a_d15, b_d15)",
+            "least(a_date, b_date)",
+        ],
+    );
+}
