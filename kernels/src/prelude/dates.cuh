@@ -56,3 +56,17 @@ WF_DEVICE i64 wf_add_months(i64 days, i64 months) {
   u32 month = (u32)wf_floor_mod(count, 12) + 1u;
   return wf_days(year, month, wf_min(date.day, wf_days_in_month(year, month)));
 }
+
+WF_DEVICE i32 wf_week_of(i64 days) {
+  i64 year;
+  return (i32)wf_iso_week(days, &year);
+}
+WF_DEVICE i32 wf_week_year_of(i64 days) {
+  i64 year;
+  wf_iso_week(days, &year);
+  return (i32)year;
+}
+WF_DEVICE i64 wf_quarter_start(i64 days) {
+  WfDate date = wf_date(days);
+  return wf_days(date.year, (date.month - 1u) / 3u * 3u + 1u, 1u);
+}

@@ -7,7 +7,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 
 use crate::error_word::ErrorFlags;
 
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -22,6 +22,7 @@ const PARTS: [&str; 14] = [
     include_str!("group.cuh"),
     include_str!("aggregate.cuh"),
     include_str!("expressions.cuh"),
+    include_str!("text.cuh"),
 ];
 
 /// The whole prelude.

@@ -71,6 +71,16 @@ fn fits_64(most: Option<u128>) -> bool {
     most.is_some_and(|most| most <= MOST_64)
 }
 
+impl Value {
+    /// The same as an operand of what is valid where `valid` says so: only there it may raise.
+    fn with_valid(self, valid: &Option<String>) -> Self {
+        Self {
+            valid: valid.clone(),
+            ..self
+        }
+    }
+}
+
 impl Code {
     pub(super) fn decimal(
         &mut self,
@@ -111,9 +121,9 @@ impl Code {
     }
 
     pub(super) fn decimal_sum(&mut self, left: Value, right: Value, scales: &Scales, plus: bool) -> Value {
-        let left = self.scaled(left, scales.left, "OVERFLOW");
-        let right = self.scaled(right, scales.right, "OVERFLOW");
         let valid = self.both(&left.valid, &right.valid);
+        let left = self.scaled(left.with_valid(&valid), scales.left, "OVERFLOW");
+        let right = self.scaled(right.with_valid(&valid), scales.right, "OVERFLOW");
         let most = match (left.most, right.most) {
             (Some(left), Some(right)) => left.checked_add(right).filter(|most| *most <= MOST_128),
             _ => None,
@@ -155,8 +165,7 @@ impl Code {
     pub(super) fn decimal_quotient(&mut self, left: Value, right: Value, scales: &Scales) -> Value {
         let valid = self.both(&left.valid, &right.valid);
         self.raise("DIVISION_BY_ZERO", &valid, format_args!("{} == 0", right.text));
-        // What is null may still be divided by.
-        let left = self.scaled(left, scales.quotient, "OVERFLOW");
+        let left = self.scaled(left.with_valid(&valid), scales.quotient, "OVERFLOW");
         let (a, b) = (&left.text, &right.text);
         if fits_64(left.most) && left.repr == Repr::I64 && right.repr == Repr::I64 {
             let text = format!("{b} == 0 ? 0ll : {a} / {b}");
@@ -182,8 +191,8 @@ impl Code {
     pub(super) fn decimal_remainder(&mut self, left: Value, right: Value, scales: &Scales) -> Value {
         let valid = self.both(&left.valid, &right.valid);
         self.raise("DIVISION_BY_ZERO", &valid, format_args!("{} == 0", right.text));
-        let left = self.scaled(left, scales.left, "OVERFLOW");
-        let right = self.scaled(right, scales.right, "OVERFLOW");
+        let left = self.scaled(left.with_valid(&valid), scales.left, "OVERFLOW");
+        let right = self.scaled(right.with_valid(&valid), scales.right, "OVERFLOW");
         // Not larger than either.
         let most = match (left.most, right.most) {
             (Some(left), Some(right)) => Some(left.min(right)),

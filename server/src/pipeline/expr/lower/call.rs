@@ -9,11 +9,13 @@ use crate::pipeline::expr::{Expr, Function, Node};
 /// What a call of a function is.
 pub(super) fn call_node(call: &ScalarFunctionExpr, args: Vec<Expr>) -> Result<Node, String> {
     let name = call.fun().name();
-    Ok(match name {
-        "coalesce" | "nvl" => coalesce(args)?,
-        "nullif" => Node::Call(Function::NullIf, args),
-        _ => return Err(format!("function {name} is not run on the GPU")),
-    })
+    if matches!(name, "coalesce" | "nvl") {
+        return coalesce(args);
+    }
+    match Function::of(name) {
+        Some(function) => Ok(Node::Call(function, args)),
+        None => Err(format!("function {name} is not run on the GPU")),
+    }
 }
 
 /// As DataFusion's own optimizer writes it.

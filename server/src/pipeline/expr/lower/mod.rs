@@ -6,7 +6,8 @@ mod call;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
-use datafusion::logical_expr::Operator;
+use arrow::record_batch::RecordBatch;
+use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::{
@@ -47,7 +48,7 @@ pub fn lower(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Expr, Strin
 fn node(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Expr, String> {
     let child = |expr: &Arc<dyn PhysicalExpr>| node(expr, input).map(Arc::new);
     let plain: &dyn PhysicalExpr = &**expr;
-    let node = if let Some(column) = plain.downcast_ref::<Column>() {
+    let mut node = if let Some(column) = plain.downcast_ref::<Column>() {
         return match input.fields().get(column.index()) {
             Some(field) => Ok(Expr::column(column.index(), field)),
             None => Err(format!(
@@ -101,6 +102,15 @@ fn node(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Expr, String> {
     } else {
         return Err(format!("expression {expr} is not run on the GPU"));
     };
+    // What planning left to be computed of constants.
+    if let Node::Cast { value, .. } = &node
+        && matches!(value.node, Node::Literal(_))
+    {
+        let constant = expr.evaluate(&RecordBatch::new_empty(Arc::new(input.clone())));
+        if let Ok(ColumnarValue::Scalar(constant)) = constant {
+            node = Node::Literal(constant);
+        }
+    }
     let failed = |error| format!("expression {expr} has no type: {error}");
     Ok(Expr {
         data_type: expr.data_type(input).map_err(failed)?,

@@ -46,9 +46,9 @@ impl Random {
         match self.below(8) {
             0 => self.pick(&[least, most, least + 1, most - 1, 0]),
             1 => {
-                least
-                    + (((u128::from(self.next()) << 64 | u128::from(self.next())) >> 1) as i128)
-                        .rem_euclid((most - least).saturating_add(1))
+                let random = u128::from(self.next()) << 64 | u128::from(self.next());
+                let width = most.abs_diff(least).saturating_add(1);
+                least.wrapping_add((random % width) as i128)
             }
             _ => (self.below(200) as i128 - 100).clamp(least, most),
         }

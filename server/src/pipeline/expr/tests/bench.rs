@@ -26,7 +26,7 @@ pub(super) struct Bench {
     reservation: Reservation,
 }
 
-const HEAP_BYTES: usize = 1 << 20;
+const HEAP_BYTES: usize = 1 << 18;
 
 impl Bench {
     pub(super) fn new() -> Self {
@@ -148,8 +148,9 @@ impl Bench {
                 let error = &expected[bad];
                 assert!(
                     !flags.is_empty() && *first == bad as u64,
-                    "{expr}: DataFusion fails at row {bad}: {error:?}; found {flags} at {first} for {}",
-                    inputs(bad)
+                    "{expr}: DataFusion fails at row {bad}: {error:?}; found {flags} at {first} for {}, and {}",
+                    inputs(bad),
+                    inputs(*first as usize % batch.num_rows())
                 );
             } else {
                 assert!(
@@ -171,7 +172,7 @@ impl Bench {
     }
 
     /// Flags, the first bad row and the values of each expression.
-    fn run(
+    pub(super) fn run(
         &self,
         group: &str,
         batch: &RecordBatch,

@@ -5,6 +5,7 @@ mod batches;
 mod bench;
 mod decimals;
 mod numbers;
+mod nvrtc;
 mod strings;
 mod temporal;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::common::DFSchema;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionContext;
 
@@ -22,12 +25,14 @@ use super::lower;
 /// SQL text as DataFusion's planner makes an expression of it.
 fn planned(context: &SessionContext, batch: &RecordBatch, sql: &str) -> Arc<dyn PhysicalExpr> {
     let schema = DFSchema::try_from(batch.schema().as_ref().clone()).expect("schema");
-    let expr = context
-        .parse_sql_expr(sql, &schema)
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    context
-        .create_physical_expr(expr, &schema)
-        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    let planned = || {
+        let expr = context.parse_sql_expr(sql, &schema)?;
+        let shared = Arc::new(schema.clone());
+        let simplifier = ExprSimplifier::new(SimplifyContext::builder().with_schema(shared).build());
+        let expr = simplifier.coerce(expr, &schema)?;
+        context.create_physical_expr(simplifier.simplify(expr)?, &schema)
+    };
+    planned().unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// Compares all of `sql` over batches without nulls, with some, and of nothing else.
@@ -51,4 +56,15 @@ fn refused(sql: &str) -> String {
     let batch = batch(1, 1, Nulls::None);
     let expr = planned(&context, &batch, sql);
     lower(&expr, &batch.schema()).expect_err(sql)
+}
+
+/// Asserts that `sql` raises `flags` over a batch.
+#[track_caller]
+fn raises(group: &str, sql: &str, flags: kernels::ErrorFlags) {
+    let context = SessionContext::new();
+    let batch = batch(1, 40, Nulls::Some);
+    let expr = planned(&context, &batch, sql);
+    let expr = lower(&expr, &batch.schema()).expect(sql);
+    let found = Bench::new().run(group, &batch, &[expr], true);
+    assert_eq!(found[0].0, flags, "{sql}");
 }

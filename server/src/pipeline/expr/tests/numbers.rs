@@ -2,11 +2,11 @@
 
 use super::{refused, same};
 
-/// `template` with each of `types` for T.
+/// `template` with each of `types` for #.
 fn each(templates: &[&str], types: &[&str]) -> Vec<String> {
     types
         .iter()
-        .flat_map(|name| templates.iter().map(move |template| template.replace('T', name)))
+        .flat_map(|name| templates.iter().map(move |template| template.replace('#', name)))
         .collect()
 }
 
@@ -22,19 +22,19 @@ const INTEGERS: [&str; 8] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64
 fn integers() {
     same_each(
         "integers",
-        &["a_T + b_T", "a_T - b_T", "a_T * b_T", "a_T / b_T", "a_T % b_T"],
+        &["a_# + b_#", "a_# - b_#", "a_# * b_#", "a_# / b_#", "a_# % b_#"],
         &INTEGERS,
     );
     same_each(
         "bits",
         &[
-            "a_T & b_T",
-            "a_T | b_T",
-            "a_T ^ b_T",
-            "a_T << b_T",
-            "a_T >> b_T",
-            "a_T = b_T",
-            "a_T < b_T",
+            "a_# & b_#",
+            "a_# | b_#",
+            "a_# ^ b_#",
+            "a_# << b_#",
+            "a_# >> b_#",
+            "a_# = b_#",
+            "a_# < b_#",
         ],
         &INTEGERS,
     );
@@ -51,19 +51,19 @@ fn floats() {
     same_each(
         "floats",
         &[
-            "a_T + b_T",
-            "a_T - b_T",
-            "a_T * b_T",
-            "a_T % b_T",
-            "a_T = b_T",
-            "a_T <> b_T",
-            "a_T < b_T",
-            "a_T <= b_T",
-            "a_T > b_T",
-            "a_T >= b_T",
-            "a_T IS DISTINCT FROM b_T",
-            "a_T IS NOT DISTINCT FROM b_T",
-            "a_T / (b_T + 3)",
+            "a_# + b_#",
+            "a_# - b_#",
+            "a_# * b_#",
+            "a_# % b_#",
+            "a_# = b_#",
+            "a_# <> b_#",
+            "a_# < b_#",
+            "a_# <= b_#",
+            "a_# > b_#",
+            "a_# >= b_#",
+            "a_# IS DISTINCT FROM b_#",
+            "a_# IS NOT DISTINCT FROM b_#",
+            "a_# / (b_# + 3)",
         ],
         &["f32", "f64"],
     );
@@ -189,8 +189,52 @@ fn casts_of_numbers() {
 fn what_is_not_run_says_why() {
     assert_eq!(refused("md5(a_s)"), "function md5 is not run on the GPU");
     assert!(
-        refused("a_s ~ 'x'").contains("operator ~"),
+        refused("a_s ~ 'x+'").contains("operator ~"),
         "{}",
-        refused("a_s ~ 'x'")
+        refused("a_s ~ 'x+'")
+    );
+}
+
+#[test]
+fn functions() {
+    same_each(
+        "abs",
+        &["abs(a_#)"],
+        &[
+            "i8", "i16", "i32", "i64", "u8", "u64", "f32", "f64", "d5", "d15", "d38",
+        ],
+    );
+    same_each(
+        "rounding",
+        &[
+            "ceil(a_#)",
+            "floor(a_#)",
+            "round(a_#)",
+            "round(a_#, 1)",
+            "round(a_#, 3)",
+        ],
+        &["f32", "f64", "d5", "d12", "d15", "d18", "d25", "d38"],
+    );
+    same(
+        "functions",
+        &[
+            "signum(a_f64)",
+            "signum(a_f32)",
+            "sqrt(a_f64)",
+            "sqrt(a_f32)",
+            "sqrt(abs(a_f64))",
+            "ln(abs(a_i32) + 1)",
+            "log10(abs(a_i32) + 1)",
+            "log2(abs(a_i32) + 1)",
+            "exp(a_i8)",
+            "power(abs(a_i8) + 1, b_i8)",
+            "power(a_i8, -1)",
+            "greatest(a_i32, b_i32, 5)",
+            "least(a_i32, b_i32)",
+            "greatest(a_f64, b_f64)",
+            "least(a_f64, b_f64, a_f64 + 1)",
+            "greatest(a_d15, b_d15)",
+            "least(a_date, b_date)",
+        ],
     );
 }

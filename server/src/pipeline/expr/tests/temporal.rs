@@ -68,3 +68,63 @@ fn casts() {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("temporal_casts", &all);
 }
+
+#[test]
+fn parts() {
+    let mut all = Vec::new();
+    for part in [
+        "year",
+        "isoyear",
+        "quarter",
+        "month",
+        "week",
+        "day",
+        "dow",
+        "isodow",
+        "doy",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+        "microsecond",
+        "nanosecond",
+        "epoch",
+    ] {
+        for from in ["date", "date64", "tss", "tsms", "tsus", "tsns"] {
+            all.push(format!("date_part('{part}', a_{from})"));
+        }
+    }
+    all.push("extract(YEAR FROM a_date)".to_owned());
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same("parts", &all);
+}
+
+#[test]
+fn truncated() {
+    let mut all = Vec::new();
+    for part in [
+        "microsecond",
+        "millisecond",
+        "second",
+        "minute",
+        "hour",
+        "day",
+        "week",
+        "month",
+        "quarter",
+        "year",
+    ] {
+        for from in ["tss", "tsms", "tsus", "tsns"] {
+            // DataFusion panics where these wrap.
+            let safe = format!(
+                "CASE WHEN a_{from} > TIMESTAMP '1700-01-01' THEN a_{from} ELSE TIMESTAMP '2001-02-03 04:05:06.789' END"
+            );
+            all.push(format!("date_trunc('{part}', {safe})"));
+        }
+    }
+    for from in ["tss", "tsms", "tsus", "tsns"] {
+        all.push(format!("date_trunc('month', a_{from})"));
+    }
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same("truncated", &all);
+}

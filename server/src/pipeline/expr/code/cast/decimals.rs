@@ -57,7 +57,13 @@ impl Code {
     }
 
     /// `value` where it is not `bad` and not beyond `limit`.
-    fn limited(&mut self, value: Value, bad: Option<String>, limit: u128, safe: bool) -> Value {
+    pub(in crate::pipeline::expr::code) fn limited(
+        &mut self,
+        value: Value,
+        bad: Option<String>,
+        limit: u128,
+        safe: bool,
+    ) -> Value {
         let text = value.text.clone();
         let beyond = value.most.is_none_or(|most| most > limit).then(|| {
             let limit = constant(limit);
