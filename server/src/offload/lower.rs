@@ -128,13 +128,15 @@ impl Lowering {
             return self.sort(plan, sort.input(), sort.expr(), sort.fetch());
         }
         if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
-            let below = merge.input();
-            // Sorts of partitions are one sort here.
-            if let Some(sort) = below.downcast_ref::<SortExec>() {
-                let fetch = [sort.fetch(), merge.fetch()].into_iter().flatten().min();
-                return self.sort(plan, sort.input(), merge.expr(), fetch);
+            // Here there is one partition, so rows that were sorted need no merge.
+            if !is_sorted_below(merge.input()) {
+                return self.sort(plan, merge.input(), merge.expr(), merge.fetch());
             }
-            return self.sort(plan, below, merge.expr(), merge.fetch());
+            let open = self.open(merge.input())?;
+            return Ok(match merge.fetch() {
+                Some(fetch) => self.limit(open, 0, Some(fetch), plan.schema()),
+                None => open,
+            });
         }
         if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
             let (sources, input) = aggregate::input_of(plan, aggregate)?;
@@ -267,6 +269,20 @@ impl Lowering {
             output,
         });
         self.pipelines.len() - 1
+    }
+}
+
+/// Whether the rows of a plan are in the order of a sort, which operators after it keep.
+fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let keeps = plan.is::<ProjectionExec>()
+        || plan.is::<FilterExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<LocalLimitExec>()
+        || plan.is::<GlobalLimitExec>();
+    match plan.children()[..] {
+        _ if plan.is::<SortExec>() => true,
+        [child] if keeps => is_sorted_below(child),
+        _ => false,
     }
 }
 
