@@ -6,6 +6,7 @@ mod bench;
 mod decimals;
 mod numbers;
 mod nvrtc;
+mod shape;
 mod strings;
 mod temporal;
 
