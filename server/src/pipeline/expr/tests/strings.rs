@@ -142,7 +142,7 @@ fn casts() {
         "BIGINT UNSIGNED",
         "DATE",
     ] {
-        let cut = "CASE WHEN length(a_s) < 10 THEN a_s END";
+        let cut = "CASE WHEN octet_length(a_s) < 10 THEN a_s END";
         for text in [
             cut,
             "concat('  ', a_i64, ' ')",
