@@ -155,7 +155,7 @@ impl Download<'_> {
             .values
             .slice(self.start * width..(self.start + self.rows) * width)
             .map_err(on_device)?;
-        let mut written = || {
+        let written = || {
             space.room_sync(self.rows / 16 + (8 << 10))?;
             let error = ErrorWord::new(&space.stream, &space.reservation)?;
             let measured = writer.measure(&space.stream, &space.reservation, refs)?;
