@@ -16,8 +16,8 @@ WF_DEVICE void wf_own_add_wide(u64* low, u64* high, i128 v) {
 
 WF_DEVICE void wf_shared_add(u64* word, u64 v) { atomicAdd(word, v); }
 WF_DEVICE void wf_shared_add_f64(u64* word, f64 v) { atomicAdd((f64*)word, v); }
-WF_DEVICE void wf_shared_min(u64* word, u64 v) { if (v < *(volatile u64*)word) atomicMin(word, v); }
-WF_DEVICE void wf_shared_max(u64* word, u64 v) { if (v > *(volatile u64*)word) atomicMax(word, v); }
+WF_DEVICE void wf_shared_min(u64* word, u64 v) { atomicMin(word, v); }
+WF_DEVICE void wf_shared_max(u64* word, u64 v) { atomicMax(word, v); }
 WF_DEVICE void wf_shared_and(u64* word, u64 v) { atomicAnd(word, v); }
 WF_DEVICE void wf_shared_or(u64* word, u64 v) { atomicOr(word, v); }
 WF_DEVICE void wf_shared_xor(u64* word, u64 v) { atomicXor(word, v); }

@@ -41,7 +41,11 @@ impl Cell {
 ///
 /// # Errors
 /// The first difference in words.
-pub(super) fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatch]) -> Result<(), String> {
+pub(super) fn compare(
+    schema: &SchemaRef,
+    found: &[RecordBatch],
+    expected: &[RecordBatch],
+) -> Result<(), String> {
     let (mut found, mut expected) = (rows(found)?, rows(expected)?);
     if found.len() != expected.len() {
         return Err(format!("{} rows against {}", found.len(), expected.len()));
@@ -52,7 +56,10 @@ pub(super) fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[Rec
     columns.sort_by_key(is_float);
     let order = |a: &Vec<Cell>, b: &Vec<Cell>| {
         let differing = columns.iter().map(|&at| a[at].order(&b[at]));
-        differing.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        differing
+            .into_iter()
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     };
     found.sort_by(order);
     expected.sort_by(order);

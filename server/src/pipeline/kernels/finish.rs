@@ -40,7 +40,10 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
         let repr = Repr::of(&outcome.data_type)
             .ok_or_else(|| format!("{outcome} of type {} is not held on the GPU", outcome.data_type))?;
         let word = |accumulator: usize, word: usize| {
-            format!("(active ? state[{}ull * capacity + at] : 0ull)", starts[accumulator] + word)
+            format!(
+                "(active ? state[{}ull * capacity + at] : 0ull)",
+                starts[accumulator] + word
+            )
         };
         let (valid, value) = match &outcome.finish {
             Finish::Value { accumulator, count } => {
