@@ -7,6 +7,17 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::error::{Error, Result};
 use crate::tpch::Query;
 
+const ABOUT: &str = "The 22 queries of the TPC-H benchmark.\n\n\
+        Generates the data if it is not there, starts a server within this process, asks it each query through the \
+        client of `warpflight sql`, and compares each answer with the one that the CPU gives. A time is that of a \
+        whole query, from the client's call to its last batch. The first run of a query, which may also compile \
+        kernels, is shown apart; median and best are those of the others.\n\n\
+        bytes: the columns that a query names, compressed, each counted once, from the files' footers. PCIe and HBM: \
+        the time that copying so many bytes to the device, or within it, takes at the rates measured at the start, \
+        as a share of the median. GPU: all if the device runs the whole query, part if the CPU runs some of it, none \
+        if all. Factors are the other's time divided by the median: above 1, the other takes longer.\n\n\
+        The server takes its options from the environment, as `serve` does: WARPFLIGHT_PARTITIONS_IN_FLIGHT=8.";
+
 /// What `warpflight bench` takes.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -17,6 +28,7 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum What {
     /// The 22 queries of the TPC-H benchmark
+    #[command(long_about = ABOUT)]
     Tpch(TpchArgs),
 }
 
@@ -69,16 +81,6 @@ pub enum Engine {
 /// What `warpflight bench tpch` takes.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "The 22 queries of the TPC-H benchmark.\n\n\
-        Generates the data if it is not there, starts a server within this process, asks it each query through the \
-        client of `warpflight sql`, and compares each answer with the one that the CPU gives. A time is that of a \
-        whole query, from the client's call to its last batch. The first run of a query, which may also compile \
-        kernels, is shown apart; median and best are those of the others.\n\n\
-        bytes: the columns that a query names, compressed, each counted once, from the files' footers. PCIe and HBM: \
-        the time that copying so many bytes to the device, or within it, takes at the rates measured at the start, \
-        as a share of the median. GPU: all if the device runs the whole query, part if the CPU runs some of it, none \
-        if all. Factors are the other's time divided by the median: above 1, the other takes longer.\n\n\
-        The server takes its options from the environment, as `serve` does: WARPFLIGHT_PARTITIONS_IN_FLIGHT=8.",
     after_help = "Exit codes:\n  \
         0    every query ran and every answer was right\n  \
         1    a query failed or its answer was wrong\n  \
