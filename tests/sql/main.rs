@@ -3,6 +3,9 @@
 //! `cargo test --test sql [WORD...]` runs the files whose name contains a word. With `WARPFLIGHT_SLT_BLESS=1`
 //! the files are first rewritten with the server's results, and with DuckDB's beside them where they differ; the
 //! run fails until every difference has its reason written above it. `README.md` here says how a file is written.
+//!
+//! Then the files run again on a server whose device is `sim`, where the GPU's kernels answer: the same results, and a
+//! list of what the device did not run whole. `WARPFLIGHT_SLT_DEVICE` names another device, or `none`.
 
 #![allow(
     clippy::print_stdout,
@@ -12,12 +15,13 @@
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use warpflight_tests::server::Options;
 use warpflight_tests::slt::Result;
 use warpflight_tests::slt::data::ensure_tables;
+use warpflight_tests::slt::device::{DeviceDb, Tally};
 use warpflight_tests::slt::duckdb::DuckDbProcess;
 use warpflight_tests::slt::flight::FlightDb;
 use warpflight_tests::slt::script::{Role, UNEXPLAINED, accept_results, run_file, split_disagreements};
@@ -52,6 +56,7 @@ async fn main() -> Result<ExitCode> {
         total += engines.check(file).await?;
     }
     println!("{} files: {total}", files.len());
+    total += on_device(&files, &data, &engines.tables).await?;
     if words.is_empty() && total.statements < STATEMENT_COUNT_MIN {
         println!("expected at least {STATEMENT_COUNT_MIN} statements");
         return Ok(ExitCode::FAILURE);
@@ -145,6 +150,59 @@ impl std::fmt::Display for Counts {
             "{statements:>4} statements, {table_queries:>4} read a table, {checked:>4} checked on DuckDB, {failures} failed"
         )
     }
+}
+
+/// Files whose results are plans, settings and messages of the CPU's operators.
+const CPU_FILES: [&str; 3] = ["explain.slt", "settings.slt", "errors.slt"];
+
+/// Runs the files on a server whose queries run on a device, and prints what the device did not run whole.
+async fn on_device(files: &[PathBuf], data: &Path, tables: &[String]) -> Result<Counts> {
+    let device = std::env::var("WARPFLIGHT_SLT_DEVICE").unwrap_or_else(|_| "sim".into());
+    if device == "none" {
+        println!("skipped: the same on a device (WARPFLIGHT_SLT_DEVICE is none)");
+        return Ok(Counts::default());
+    }
+    let server = Options::new()
+        .data(data)
+        .env("WARPFLIGHT_DEVICE", &device)
+        .start();
+    let url = format!("http://{}", server.address());
+    let tables = Arc::new(tables.to_vec());
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let mut total = Counts::default();
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if CPU_FILES.contains(&&*name) {
+            continue;
+        }
+        let started = Instant::now();
+        let connect = || DeviceDb::connect(&url, Arc::clone(&tables), Arc::clone(&tally));
+        let outcome = run_file(file, connect, Role::Reference, &tables).await?;
+        let counts = Counts {
+            failures: outcome.failures.len(),
+            ..Counts::default()
+        };
+        println!(
+            "{name:<24} on {device}: {:>4} statements, {} failed, {:.1} s",
+            outcome.statement_count,
+            counts.failures,
+            started.elapsed().as_secs_f32()
+        );
+        for failure in outcome.failures {
+            println!("FAILED on {device}: {failure}\n");
+        }
+        total += counts;
+    }
+    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    println!(
+        "on {device}: {} queries that read a table ran wholly there, {} in part:",
+        tally.whole,
+        tally.fallen_back()
+    );
+    for (reason, count) in &tally.fallbacks {
+        println!("{count:>6}  {reason}");
+    }
+    Ok(total)
 }
 
 fn case_files(words: &[String]) -> Result<Vec<PathBuf>> {

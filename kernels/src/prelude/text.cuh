@@ -189,3 +189,101 @@ WF_DEVICE WfStringRef wf_reverse(WfHeap* heap, WfStringRef text) {
   }
   return wf_made(to, text.bytes);
 }
+
+// A number in decimal digits, of which `scale` follow the point.
+WF_DEVICE WfStringRef wf_text_of(WfHeap* heap, u128 magnitude, bool negative, u32 scale) {
+  u8 digits[40];
+  u32 count = 0;
+  // At least one digit before the point.
+  while (magnitude != 0 || count <= scale) {
+    digits[count++] = (u8)('0' + (u32)(magnitude % 10u));
+    magnitude /= 10u;
+  }
+  u32 bytes = count + (negative ? 1u : 0u) + (scale != 0 ? 1u : 0u);
+  u8* start = wf_room(heap, bytes);
+  u8* to = start;
+  if (to != 0 && negative) *to++ = '-';
+  while (to != 0 && count > 0) {
+    if (count == scale) *to++ = '.';
+    *to++ = digits[--count];
+  }
+  return wf_made(start, bytes);
+}
+WF_DEVICE WfStringRef wf_text_of_bool(WfHeap* heap, bool value) {
+  u32 bytes = value ? 4u : 5u;
+  u8* to = wf_room(heap, bytes);
+  if (to != 0) wf_append(to, (const u8*)(value ? "true" : "false"), bytes);
+  return wf_made(to, bytes);
+}
+// Years beyond four digits have a sign.
+WF_DEVICE WfStringRef wf_text_of_date(WfHeap* heap, i64 day) {
+  WfDate date = wf_date(day);
+  bool sign = date.year < 0 || date.year > 9999;
+  u64 year = (u64)(date.year < 0 ? -date.year : date.year);
+  u32 digits = year > 99999u ? 6u : year > 9999u ? 5u : 4u, bytes = digits + 6u + (sign ? 1u : 0u);
+  u8* start = wf_room(heap, bytes);
+  if (start == 0) return wf_made(start, 0);
+  u8* to = start;
+  if (sign) *to++ = date.year < 0 ? '-' : '+';
+  for (u32 at = digits; at > 0; at--, year /= 10u) to[at - 1] = (u8)('0' + (u32)(year % 10u));
+  to += digits;
+  const u32 rest[2] = {date.month, date.day};
+  for (u32 at = 0; at < 2u; at++) {
+    *to++ = '-';
+    *to++ = (u8)('0' + rest[at] / 10u);
+    *to++ = (u8)('0' + rest[at] % 10u);
+  }
+  return wf_made(start, bytes);
+}
+
+WF_DEVICE bool wf_is_white(u8 byte) { return byte == ' ' || (byte >= 9u && byte <= 13u && byte != 11u); }
+WF_DEVICE bool wf_is_digit(u8 byte) { return byte >= '0' && byte <= '9'; }
+
+// An integer between -`least` and `most`, white space around it.
+WF_DEVICE u64 wf_parse(WfStringRef text, u64 least, u64 most, bool* bad) {
+  const u8* bytes = wf_bytes(text);
+  u32 at = 0, end = text.bytes;
+  while (end > 0 && wf_is_white(bytes[end - 1])) end--;
+  while (at < end && wf_is_white(bytes[at])) at++;
+  bool negative = at < end && bytes[at] == '-';
+  if (at < end && (bytes[at] == '-' || bytes[at] == '+')) at++;
+  *bad |= at >= end;
+  u64 value = 0, limit = negative ? least : most;
+  for (; at < end; at++) {
+    u64 digit = (u64)(u8)(bytes[at] - '0');
+    if (digit > 9u || value > (limit - wf_min(digit, limit)) / 10u || digit > limit) {
+      *bad = true;
+      return 0;
+    }
+    value = value * 10u + digit;
+  }
+  return negative ? (u64)0 - value : value;
+}
+
+// A date of digits: year-month-day, or eight without hyphens. Signed years and times of day are the CPU's: `other`.
+WF_DEVICE i32 wf_parse_date(WfStringRef text, bool* bad, bool* other) {
+  const u8* bytes = wf_bytes(text);
+  u32 length = text.bytes;
+  if (length > 10u || (length > 0 && (bytes[0] == '+' || bytes[0] == '-'))) {
+    *other = true;
+    return 0;
+  }
+  u32 parts[3] = {0u, 0u, 0u}, digits[3] = {0u, 0u, 0u}, part = 0;
+  bool hyphens = length > 4u && bytes[4] == '-';
+  for (u32 at = 0; at < length && part < 3u; at++) {
+    if (hyphens && bytes[at] == '-') {
+      part++;
+      continue;
+    }
+    if (!hyphens && (at == 4u || at == 6u)) part++;
+    *bad |= !wf_is_digit(bytes[at]);
+    parts[part] = parts[part] * 10u + (u32)(u8)(bytes[at] - '0');
+    digits[part]++;
+  }
+  bool shape = hyphens ? digits[0] == 4u && digits[1] >= 1u && digits[1] <= 2u && digits[2] >= 1u && digits[2] <= 2u
+                       : length == 8u;
+  *bad |= !shape || part != 2u || parts[1] < 1u || parts[1] > 12u;
+  if (*bad) return 0;
+  *bad |= parts[2] < 1u || parts[2] > wf_days_in_month(parts[0], parts[1]);
+  return *bad ? 0 : (i32)wf_days(parts[0], parts[1], parts[2]);
+}

@@ -93,9 +93,11 @@ impl Download<'_> {
         } else {
             data = data.add_buffer(self.values(field.data_type())?);
         }
-        let data = data
-            .build()
-            .map_err(|error| Error::internal(format!("column {} from the device: {error}", field.name())))?;
+        let data = data.build().map_err(|error| match self.column.repr {
+            // Bytes come from files as they are: whether they are UTF-8 is looked at only here.
+            Repr::Str => Error::data(format!("column {}: {error}", field.name())),
+            _ => Error::internal(format!("column {} from the device: {error}", field.name())),
+        })?;
         let array = make_array(data);
         match array.data_type() == field.data_type() {
             true => Ok(Some(array)),
@@ -153,7 +155,7 @@ impl Download<'_> {
             .values
             .slice(self.start * width..(self.start + self.rows) * width)
             .map_err(on_device)?;
-        let mut written = || {
+        let written = || {
             space.room_sync(self.rows / 16 + (8 << 10))?;
             let error = ErrorWord::new(&space.stream, &space.reservation)?;
             let measured = writer.measure(&space.stream, &space.reservation, refs)?;

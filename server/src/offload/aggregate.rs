@@ -194,9 +194,10 @@ fn combine_of(name: &str, argument: &Expr, result: &DataType) -> Result<Combine,
             DataType::Int64 | DataType::UInt64 => Combine::SumInteger,
             other => return Err(format!("sum as {other} is not run on the GPU")),
         },
-        "min" | "max" if matches!(repr, Repr::Str | Repr::I128) => {
-            return Err(format!("{name} of {} is not run on the GPU yet", argument.data_type));
-        }
+        "min" if repr == Repr::Str => Combine::MinText,
+        "max" if repr == Repr::Str => Combine::MaxText,
+        "min" if repr == Repr::I128 => Combine::MinWide,
+        "max" if repr == Repr::I128 => Combine::MaxWide,
         "min" | "bool_and" => Combine::Min,
         "max" | "bool_or" => Combine::Max,
         "bit_and" => Combine::BitAnd,

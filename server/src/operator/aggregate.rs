@@ -11,7 +11,7 @@ use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 use crate::pipeline::AggregateSpec;
 use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{
-    BLOCK_THREADS, FINISH, KeyLayout, Strategy, find_groups, finish, key_layout, update,
+    BLOCK_THREADS, FINISH, KeyLayout, Strategy, find_groups, finish, key_layout, update, update_extremes,
 };
 
 /// Groups that a table starts with room for.
@@ -30,6 +30,7 @@ pub struct Aggregate {
     groups_min: usize,
     finders: Programs<()>,
     updaters: Programs<Strategy>,
+    extremes: Programs<()>,
 }
 
 impl Aggregate {
@@ -44,6 +45,7 @@ impl Aggregate {
             groups_min: GROUPS_MIN,
             finders: Programs::default(),
             updaters: Programs::default(),
+            extremes: Programs::default(),
         })
     }
 
@@ -76,7 +78,7 @@ impl Aggregate {
         self.space.room_sync(ErrorWord::RESERVED_BYTES)?;
         let error = ErrorWord::new(&self.space.stream, &self.space.reservation)?;
         let added = match self.spec.keys.is_empty() {
-            true => self.update(gpu, times, batch, None, 1, &error),
+            true => self.add_to_groups(gpu, times, batch, None, 1, &error),
             false => self.add_grouped(gpu, times, batch, &error),
         };
         if let Some(raised) = error.read_sync(&self.space.stream)? {
@@ -99,9 +101,62 @@ impl Aggregate {
             }
             self.table(gpu)?.grow_sync()?;
         };
-        match self.spec.accumulators.is_empty() {
-            true => Ok(()),
-            false => self.update(gpu, times, batch, Some(&groups), fill.count, error),
+        self.add_to_groups(gpu, times, batch, Some(&groups), fill.count, error)
+    }
+
+    fn add_to_groups(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        group_count: usize,
+        error: &ErrorWord,
+    ) -> Result<()> {
+        let extremes = self.spec.accumulators.iter().filter(|added| added.combine.is_extreme()).count();
+        if self.spec.accumulators.len() > extremes {
+            self.update(gpu, times, batch, groups, group_count, error)?;
+        }
+        if extremes > 0 {
+            self.update_extremes(gpu, times, batch, groups, error)?;
+        }
+        Ok(())
+    }
+
+    /// Adds rows to what is kept under versions, again with more room where strings found none.
+    fn update_extremes(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        error: &ErrorWord,
+    ) -> Result<()> {
+        let (filters, spec) = (&self.filters, &self.spec);
+        let program = self
+            .extremes
+            .of(gpu, times, batch, (), |columns| update_extremes(columns, filters, spec))?;
+        let space = self.space.clone();
+        loop {
+            let table = self.table(gpu)?;
+            let mut more = vec![
+                match groups {
+                    Some(groups) => More::View(groups.view()),
+                    None => More::U64(0),
+                },
+                More::View(table.state()),
+                More::U64(table.capacity() as u64),
+                More::View(table.header()),
+            ];
+            more.extend(table.uses().into_iter().map(More::Uses));
+            times.timed(&space, || {
+                program.launch(&space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+            })?;
+            drop(more);
+            if !table.fill_sync()?.overflowed {
+                return Ok(());
+            }
+            table.grow_sync()?;
         }
     }
 

@@ -23,6 +23,14 @@ pub enum Combine {
     Min,
     /// The largest, as a word of the same order.
     Max,
+    /// The smallest of values wider than a word.
+    MinWide,
+    /// The largest of values wider than a word.
+    MaxWide,
+    /// The first string in the order of bytes.
+    MinText,
+    /// The last string in the order of bytes.
+    MaxText,
     /// Bits that all have.
     BitAnd,
     /// Bits that any has.
@@ -34,7 +42,16 @@ pub enum Combine {
 impl Combine {
     /// Words of 64 bits that it takes.
     pub fn words(self) -> usize {
-        if self == Self::SumDecimal { 2 } else { 1 }
+        match self {
+            Self::SumDecimal => 2,
+            wide if wide.is_extreme() => 3,
+            _ => 1,
+        }
+    }
+
+    /// Whether it keeps a value under a version, by a kernel that may run again over the same rows.
+    pub fn is_extreme(self) -> bool {
+        matches!(self, Self::MinWide | Self::MaxWide | Self::MinText | Self::MaxText)
     }
 
     /// What every byte of them is before the first row.

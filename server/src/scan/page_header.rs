@@ -124,10 +124,10 @@ fn size(value: Option<i32>, what: &'static str) -> Result<u32, Malformed> {
     u32::try_from(value).map_err(|_| Malformed::Wrong("a page with a negative size"))
 }
 
-fn body(
-    reader: &mut Reader<'_>,
-    field: fn(&mut Reader<'_>, &mut Body, (i32, Kind)) -> Result<(), Malformed>,
-) -> Result<Body, Malformed> {
+/// Takes a field of a structure, or passes over it.
+type TakeField = fn(&mut Reader<'_>, &mut Body, (i32, Kind)) -> Result<(), Malformed>;
+
+fn body(reader: &mut Reader<'_>, field: TakeField) -> Result<Body, Malformed> {
     let (mut body, mut last) = (Body::default(), 0);
     while let Some(next) = reader.field(&mut last)? {
         field(reader, &mut body, next)?;

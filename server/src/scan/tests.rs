@@ -1,5 +1,7 @@
 //! Files written by arrow-rs, read by the scan on the emulation, compared with parquet's own reader.
 
+#![allow(clippy::print_stdout, reason = "random tests print their seed")]
+
 mod damage;
 mod files;
 mod types;

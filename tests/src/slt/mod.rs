@@ -5,6 +5,7 @@
 
 pub mod column;
 pub mod data;
+pub mod device;
 pub mod duckdb;
 pub mod flight;
 pub mod format;

@@ -216,7 +216,8 @@ fn accept_any_error_message(record: &mut Record<ColumnKind>) {
     }
 }
 
-fn mentions_any(sql: &str, tables: &[String]) -> bool {
+/// Whether any of the names stands in a statement.
+pub(super) fn mentions_any(sql: &str, tables: &[String]) -> bool {
     sql.split(|c: char| !c.is_alphanumeric() && c != '_')
         .any(|word| tables.iter().any(|table| table == word))
 }

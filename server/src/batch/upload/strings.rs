@@ -8,7 +8,7 @@ use arrow::datatypes::{
     ArrowNativeType, BinaryViewType, ByteArrayType, ByteViewType, DataType, GenericBinaryType,
     GenericStringType, StringViewType,
 };
-use kernels::parquet::StringRef;
+use kernels::parquet::{SLACK_BYTES, StringRef};
 use kernels::{Buffer, Reservation, Stream, bytes_of};
 
 use super::upload_with;
@@ -19,7 +19,7 @@ type Strings = (Buffer, Vec<Arc<Buffer>>);
 
 /// Bytes of the buffers that references of the array lead into.
 pub(super) fn owner_bytes(array: &dyn Array) -> Vec<usize> {
-    match array.data_type() {
+    let texts = match array.data_type() {
         DataType::Utf8 => vec![span(array.as_string::<i32>()).1],
         DataType::LargeUtf8 => vec![span(array.as_string::<i64>()).1],
         DataType::Binary => vec![span(array.as_binary::<i32>()).1],
@@ -27,7 +27,8 @@ pub(super) fn owner_bytes(array: &dyn Array) -> Vec<usize> {
         DataType::Utf8View => vec![viewed_bytes(array.as_string_view())],
         DataType::BinaryView => vec![viewed_bytes(array.as_binary_view())],
         _ => Vec::new(),
-    }
+    };
+    texts.into_iter().map(|bytes| bytes + SLACK_BYTES).collect()
 }
 
 pub(super) fn upload(
@@ -62,6 +63,17 @@ fn span<T: ByteArrayType>(array: &GenericByteArray<T>) -> (usize, usize) {
     (at(0), at(array.len()) - at(0))
 }
 
+/// The bytes of strings, with the slack behind them that kernels read in whole words.
+fn upload_text(text: &[u8], stream: &Stream, reservation: &Reservation) -> Result<Buffer> {
+    upload_with(stream, reservation, text.len() + SLACK_BYTES, |start, piece| {
+        let rest = text.get(start..).unwrap_or_default();
+        let copied = rest.len().min(piece.len());
+        piece[..copied].copy_from_slice(&rest[..copied]);
+        piece[copied..].fill(0);
+        Ok(())
+    })
+}
+
 /// Arrays with offsets: their bytes are copied as they lie.
 fn contiguous<O: OffsetSizeTrait, T: ByteArrayType<Offset = O>>(
     array: &GenericByteArray<T>,
@@ -71,10 +83,7 @@ fn contiguous<O: OffsetSizeTrait, T: ByteArrayType<Offset = O>>(
 ) -> Result<Strings> {
     let (first, bytes) = span(array);
     let source = &array.value_data()[first..first + bytes];
-    let owner = upload_with(stream, reservation, bytes, |start, piece| {
-        piece.copy_from_slice(&source[start..start + piece.len()]);
-        Ok(())
-    })?;
+    let owner = upload_text(source, stream, reservation)?;
     let offsets = array.value_offsets();
     let references = upload_references(array.len(), stream, reservation, |row| {
         if nulls.is_some_and(|nulls| nulls.is_null(row)) {
@@ -114,10 +123,7 @@ fn viewed<T: ByteViewType + ?Sized>(
         }
         ends.push(bytes.len());
     }
-    let owner = upload_with(stream, reservation, bytes.len(), |start, piece| {
-        piece.copy_from_slice(&bytes[start..start + piece.len()]);
-        Ok(())
-    })?;
+    let owner = upload_text(&bytes, stream, reservation)?;
     let references = upload_references(array.len(), stream, reservation, |row| {
         if array.is_null(row) {
             return Ok(StringRef::default());

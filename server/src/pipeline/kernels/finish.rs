@@ -2,6 +2,7 @@
 
 use super::super::aggregate::{AggregateSpec, Combine, Finish};
 use super::keys::{KeyLayout, from_word};
+use super::rows::zero;
 use super::{BLOCK_THREADS, Generated};
 use crate::batch::Repr;
 use kernels::KernelSource;
@@ -48,7 +49,8 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
                     None => "true".into(),
                 };
                 let combine = spec.accumulators[*accumulator].combine;
-                (valid, whole(combine, repr, &word(*accumulator, 0), &word(*accumulator, 1)))
+                let words = [0, 1, 2].map(|place| word(*accumulator, place));
+                (valid, whole(combine, repr, &words))
             }
             Finish::AverageFloat { sum, count } => (
                 format!("{} != 0", word(*count, 0)),
@@ -98,9 +100,12 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
 }
 
 /// An accumulator's value in the form of the result.
-fn whole(combine: Combine, repr: Repr, low: &str, high: &str) -> String {
+fn whole(combine: Combine, repr: Repr, words: &[String; 3]) -> String {
     let c_type = repr.c_type();
+    let [low, high, last] = words;
     match combine {
+        Combine::MinWide | Combine::MaxWide => format!("({c_type})(i128)((u128){last} << 64 | {high})"),
+        Combine::MinText | Combine::MaxText => format!("WfStringRef{{{high}, (u32){last}, 0}}"),
         Combine::SumDecimal => format!("({c_type})(i128)((u128){high} << 64 | {low})"),
         Combine::SumFloat => format!("({c_type})__longlong_as_double((i64){low})"),
         Combine::Min | Combine::Max => match repr {
@@ -131,8 +136,9 @@ fn store(index: usize, repr: Repr, value: &str, nullable: bool) -> String {
              if (wf_lane_id() == 0 && active) ((u32*)outputs[{index}].values)[at >> 5] = bits;\n"
         ),
         _ => format!(
-            "if (active) (({0}*)outputs[{index}].values)[at] = valid ? {value} : ({0})0;\n",
-            repr.c_type()
+            "if (active) (({}*)outputs[{index}].values)[at] = valid ? {value} : {};\n",
+            repr.c_type(),
+            zero(repr)
         ),
     };
     format!("{}{stored}", validity(index, nullable))

@@ -3,6 +3,7 @@
 //! Every kernel is generated from a specification and the shapes of its input columns, and depends on nothing else:
 //! literals are parameters, so that queries which differ only in them share a kernel.
 
+mod extremes;
 mod finish;
 mod groups;
 mod keys;
@@ -10,6 +11,7 @@ mod rows;
 mod sorting;
 mod update;
 
+pub use extremes::{UPDATE_EXTREMES, update_extremes};
 pub use finish::{FINISH, finish};
 pub use groups::{FIND_GROUPS, find_groups};
 pub use keys::{KeyLayout, key_layout};

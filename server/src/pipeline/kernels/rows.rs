@@ -66,7 +66,7 @@ pub fn project(columns: &[ColumnShape], outputs: &[Expr]) -> Result<Generated, S
 }
 
 /// What a null row holds.
-fn zero(repr: Repr) -> String {
+pub(super) fn zero(repr: Repr) -> String {
     match repr {
         Repr::Str => "WfStringRef{0, 0, 0}".into(),
         _ => format!("({})0", repr.c_type()),

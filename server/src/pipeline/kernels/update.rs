@@ -41,7 +41,7 @@ pub fn update(
         );
     }
     let mut lines = String::new();
-    for (accumulator, &start) in spec.accumulators.iter().zip(&starts) {
+    for (accumulator, &start) in added_to(spec, &starts) {
         let (condition, value) = added(&mut code, accumulator)?;
         let line = operation(strategy, accumulator.combine, start, &value);
         lines.push_str(&format!("if ({condition}) {{ {line} }}\n"));
@@ -58,8 +58,17 @@ pub fn update(
     Ok(generated(UPDATE, text, &code))
 }
 
+/// The accumulators that rows are added to by this kernel, and their first words.
+fn added_to<'a>(
+    spec: &'a AggregateSpec,
+    starts: &'a [usize],
+) -> impl Iterator<Item = (&'a Accumulator, &'a usize)> {
+    let all = spec.accumulators.iter().zip(starts);
+    all.filter(|(accumulator, _)| !accumulator.combine.is_extreme())
+}
+
 /// When a row counts, and what is added of it.
-fn added(code: &mut Code, accumulator: &Accumulator) -> Result<(String, String), String> {
+pub(super) fn added(code: &mut Code, accumulator: &Accumulator) -> Result<(String, String), String> {
     let mut condition = "active".to_owned();
     if let Some(filter) = &accumulator.filter {
         let keep = kept(&code.value(filter)?);
@@ -87,6 +96,8 @@ fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
         Combine::SumInteger => format!("(u64)({text})"),
         Combine::SumDecimal => format!("(i128)({text})"),
         Combine::SumFloat => format!("(f64)({text})"),
+        Combine::MinWide | Combine::MaxWide => format!("(i128)({text})"),
+        Combine::MinText | Combine::MaxText => text.clone(),
         Combine::Min | Combine::Max => match value.repr {
             Repr::Bool => format!("({text} ? 1ull : 0ull)"),
             Repr::U8 | Repr::U16 | Repr::U32 | Repr::U64 => format!("(u64)({text})"),
@@ -109,6 +120,8 @@ fn verb(combine: Combine) -> &'static str {
         Combine::SumFloat => "add_f64",
         Combine::Min => "min",
         Combine::Max => "max",
+        Combine::MinWide | Combine::MaxWide => "extreme_wide",
+        Combine::MinText | Combine::MaxText => "extreme_text",
         Combine::BitAnd => "and",
         Combine::BitOr => "or",
         Combine::BitXor => "xor",
@@ -180,7 +193,7 @@ fn before(spec: &AggregateSpec, strategy: Strategy, words: usize) -> String {
 
 /// What carries a thread's or a block's words to the state, once.
 fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usize) -> String {
-    let accumulators = || spec.accumulators.iter().zip(starts);
+    let accumulators = || added_to(spec, starts);
     let joined = |combine: Combine| match combine {
         Combine::SumDecimal => "(i128)((u128)b1 << 64 | b0)",
         Combine::SumFloat => "__longlong_as_double((i64)b0)",

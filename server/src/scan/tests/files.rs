@@ -119,7 +119,7 @@ async fn row_groups_without_wanted_rows_are_left_out() {
             .map(|partition| scan.row_groups(partition))
             .sum();
         assert_eq!((groups, scan.row_groups_pruned()), (kept, 12 - kept), "{sql}");
-        assert_eq!(scan.spec().exact_predicate().is_some(), false);
+        assert!(scan.spec().exact_predicate().is_none());
     }
     context
         .sql("set datafusion.execution.parquet.pushdown_filters = true")
@@ -268,8 +268,8 @@ async fn empty_files_have_no_partitions() {
     assert_eq!(scanned_empty.scan.partitions(), 0);
     // DataFusion remembers what is in a folder.
     let context = super::context();
-    register(&context, "x", folder.path()).await;
     write(&folder.path().join("2.parquet"), &[numbers(5, 3)], small_groups());
+    register(&context, "x", folder.path()).await;
     let scanned = scanned(&context, "select * from x", 1 << 30).await.unwrap();
     assert_same(
         "one empty",
@@ -328,4 +328,27 @@ async fn a_scan_stops_when_told() {
     let scan = opened(&context, "select * from x", 1 << 30).await.unwrap();
     let stopped = tokio::task::spawn_blocking(move || scan.fetch_sync(0, &DEVICE.0, &|| true).unwrap_err());
     assert_eq!(stopped.await.unwrap().kind(), crate::error::Kind::Cancelled);
+}
+
+#[tokio::test]
+async fn objects_are_read_by_requests() {
+    use object_store::memory::InMemory;
+    use object_store::{ObjectStore, ObjectStoreExt};
+    let folder = folder();
+    let path = folder.path().join("x.parquet");
+    let batch = numbers(0, 3000);
+    write(&path, std::slice::from_ref(&batch), small_groups());
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let bytes = std::fs::read(&path).unwrap();
+    store.put(&"y/x.parquet".into(), bytes.into()).await.unwrap();
+    let context = context();
+    context.register_object_store(&url::Url::parse("mem://bucket").unwrap(), store);
+    let location = "mem://bucket/y/x.parquet";
+    context
+        .register_parquet("x", location, ParquetReadOptions::default())
+        .await
+        .unwrap();
+    let scanned = scanned(&context, "select * from x", 40_000).await.unwrap();
+    assert!(scanned.scan.partitions() > 1);
+    assert_same("objects", &scanned.schema, &scanned.columns, batch.columns());
 }

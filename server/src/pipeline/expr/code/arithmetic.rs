@@ -49,7 +49,7 @@ impl Code {
     ) -> Result<Value, String> {
         match (&left.data_type, &right.data_type) {
             (DataType::Decimal128(..), DataType::Decimal128(..)) => {
-                return self.decimal_arithmetic(expr, operator, left, right);
+                self.decimal_arithmetic(expr, operator, left, right)
             }
             (a, b) if a == b && a.is_integer() && expr.data_type == *a => {
                 let (a, b) = (self.narrow_value(left)?, self.narrow_value(right)?);

@@ -1,11 +1,14 @@
 //! Expressions from SQL text, computed by DataFusion and by the generated code on the emulated device: values, nulls
 //! and errors must be the same at every row.
 
+#![allow(clippy::print_stdout)]
+
 mod batches;
 mod bench;
 mod decimals;
 mod numbers;
 mod nvrtc;
+mod shape;
 mod strings;
 mod temporal;
 

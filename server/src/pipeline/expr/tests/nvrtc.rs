@@ -14,7 +14,8 @@ use super::{bench, planned};
 use crate::batch::Repr;
 use crate::pipeline::expr::{ColumnShape, lower};
 
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("nothing", &["a_i32"]),
     (
         "numbers",
         &[

@@ -124,3 +124,38 @@ fn letters_beyond_ascii_are_left_to_the_cpu() {
         kernels::ErrorFlags::FALLBACK,
     );
 }
+
+#[test]
+fn casts() {
+    let mut all = Vec::new();
+    for from in [
+        "i8", "i16", "i32", "i64", "u8", "u64", "bool", "d5", "d12", "d18", "d25", "date",
+    ] {
+        all.push(format!("CAST(a_{from} AS VARCHAR)"));
+        all.push(format!("CAST(CAST(a_{from} AS VARCHAR) AS INT)"));
+    }
+    for to in ["TINYINT", "INT", "BIGINT", "INT UNSIGNED", "BIGINT UNSIGNED"] {
+        let cut = "CASE WHEN octet_length(a_s) < 10 THEN a_s END";
+        for text in [
+            cut,
+            "concat('  ', a_i64, ' ')",
+            "concat('+', a_i8)",
+            "concat('-', a_u64)",
+        ] {
+            all.push(format!("TRY_CAST({text} AS {to})"));
+        }
+    }
+    // Dates with a sign or a time of day are left to the CPU.
+    all.push(
+        "TRY_CAST(CASE WHEN octet_length(a_s) < 10 AND NOT starts_with(a_s, '-') THEN a_s END AS DATE)"
+            .to_owned(),
+    );
+    all.push(
+        "CAST(concat('2', CASE WHEN a_i8 > 9 AND a_i8 < 90 THEN a_i8 ELSE 15 END, '5-1-02') AS DATE)"
+            .to_owned(),
+    );
+    all.push("TRY_CAST(concat('2020-', abs(a_i16 % 15), '-', abs(b_i16 % 34)) AS DATE)".to_owned());
+    all.push("TRY_CAST(CAST(abs(a_i64 % 99999999) AS VARCHAR) AS DATE)".to_owned());
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same("string_casts", &all);
+}

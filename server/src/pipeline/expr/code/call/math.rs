@@ -171,6 +171,9 @@ impl Code {
             Function::Log2 => "log2",
             _ => "log10",
         };
+        if function == Function::Sqrt {
+            self.raise("BAD_CAST", &value.valid, format_args!("{} < 0", value.text));
+        }
         let suffix = if value.repr == Repr::F32 { "f" } else { "" };
         Ok(self.bind_value(
             value.repr,

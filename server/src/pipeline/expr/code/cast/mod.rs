@@ -3,6 +3,7 @@
 mod decimals;
 mod numbers;
 mod temporal;
+mod text;
 
 use arrow::datatypes::DataType;
 
@@ -52,6 +53,8 @@ impl Code {
             (DataType::Decimal128(_, scale), b) if is_number(b) => {
                 self.cast_decimal_to_number(value, *scale, b, safe)
             }
+            (a, b) if b.is_string() => self.cast_to_text(value, a, b),
+            (a, b) if a.is_string() => self.cast_from_text(value, a, b, safe),
             (a, b) if a.is_temporal() || b.is_temporal() => self.cast_temporal(value, a, b, safe),
             _ => Err(Self::no_cast(from, to)),
         }
