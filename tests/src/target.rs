@@ -66,7 +66,7 @@ fn is_older(path: &Path, than: SystemTime) -> bool {
 
 /// What `cargo test` turns on by dev-dependencies. The same packages and features as there, so that nothing is
 /// compiled a second time.
-const TEST_FEATURES: &[&str] = &["warpflight-kernels/sim"];
+const TEST_FEATURES: &[&str] = &["warpflight/sim"];
 
 /// Builds the server in a profile and says where it is.
 ///

@@ -1,9 +1,11 @@
 //! The command line. In: the arguments of the one binary. Out: a subcommand that ran, and the process's
 //! exit code. Each subcommand has a file or folder of its own and does not know the others.
 
+pub mod bench;
 pub mod doctor;
 pub mod generate;
 pub mod hash_password;
+mod local;
 pub mod serve;
 pub mod sql;
 
@@ -38,6 +40,8 @@ pub enum Command {
     Sql(sql::SqlArgs),
     /// Write sample data
     Generate(generate::GenerateArgs),
+    /// Time queries on this machine, check their answers, and compare with others
+    Bench(bench::BenchArgs),
     /// Say what this machine offers and what `serve` would miss on it
     Doctor(doctor::DoctorArgs),
     /// Ask a running server whether it is ready
@@ -52,6 +56,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Generate(args) => report(generate::run(args)),
+        Command::Bench(args) => bench::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => doctor::run_health(&args),
         Command::HashPassword(args) => report(hash_password::run(&args)),

@@ -234,13 +234,16 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// The environment's variables that object_store reads, by scheme; handed on so that no other
-/// module reads the environment.
+/// The environment's variables that object_store reads, by scheme, and those that lead to the user's cache folder;
+/// handed on so that no other module reads the environment.
 pub fn store_environment() -> BTreeMap<String, String> {
     let known = ["AWS_", "GOOGLE_", "AZURE_"];
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| known.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|(name, _)| {
+            known.iter().any(|prefix| name.starts_with(prefix))
+                || ["HOME", "XDG_CACHE_HOME"].contains(&name.as_str())
+        })
         .collect()
 }
 

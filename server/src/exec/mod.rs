@@ -17,3 +17,4 @@ mod verify;
 pub use gpus::Gpus;
 pub use node::GpuExec;
 pub use settings::Settings;
+pub use verify::compare as compare_rows;

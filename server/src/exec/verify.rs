@@ -41,11 +41,7 @@ impl Cell {
 ///
 /// # Errors
 /// The first difference in words.
-pub(super) fn compare(
-    schema: &SchemaRef,
-    found: &[RecordBatch],
-    expected: &[RecordBatch],
-) -> Result<(), String> {
+pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatch]) -> Result<(), String> {
     let (mut found, mut expected) = (rows(found)?, rows(expected)?);
     if found.len() != expected.len() {
         return Err(format!("{} rows against {}", found.len(), expected.len()));

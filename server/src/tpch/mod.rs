@@ -8,6 +8,7 @@ mod compression;
 mod file;
 mod layout;
 mod progress;
+mod queries;
 mod staging;
 mod table;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub use compression::parse_compression;
 pub use layout::TablePlan;
 pub use progress::{Progress, Silent, TerminalProgress};
+pub use queries::Query;
 pub use table::Table;
 
 use crate::error::{Error, Result};

@@ -3,8 +3,8 @@
 //! any Flight SQL client does.
 
 mod args;
-mod client;
-mod failure;
+pub(in crate::cli) mod client;
+pub(in crate::cli) mod failure;
 #[cfg(test)]
 mod fake;
 mod interrupt;
@@ -13,7 +13,7 @@ mod position;
 mod progress;
 mod run;
 mod shell;
-mod split;
+pub(in crate::cli) mod split;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,37 @@
+"""Runs queries on DuckDB for `warpflight bench`: a JSON object a line in, one a line out."""
+
+import json
+import sys
+import time
+
+
+def answer(value):
+    print(json.dumps(value), flush=True)
+
+
+try:
+    import duckdb
+
+    connection = duckdb.connect()
+    setup = json.loads(sys.stdin.readline())
+    if setup["cold"]:
+        try:
+            connection.execute("set enable_external_file_cache = false")
+        except duckdb.Error:
+            pass  # A version that has no such cache.
+    for table, files in setup["tables"].items():
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        connection.execute(f"create view {table} as from read_parquet([{listed}])")
+    answer({"version": duckdb.__version__})
+except Exception as error:
+    answer({"error": f"{type(error).__name__}: {error}"})
+    sys.exit(1)
+
+for line in sys.stdin:
+    try:
+        sql = json.loads(line)["sql"]
+        start = time.perf_counter()
+        rows = connection.execute(sql).fetchall()
+        answer({"seconds": time.perf_counter() - start, "rows": len(rows)})
+    except Exception as error:
+        answer({"error": f"{type(error).__name__}: {error}"})

@@ -1,0 +1,215 @@
+//! A session that asks statements and keeps whole answers. In: SQL. Out: batches and the time they took, from the
+//! call to the last batch; what a plan says of the GPU.
+
+use std::time::{Duration, Instant};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::cli::sql::client::{Client, ConnectOptions, Credentials, Target, Trust};
+use crate::cli::sql::failure::{Failure, FailureKind, Outcome};
+use crate::error::{Error, Result};
+use crate::exec::compare_rows;
+
+/// A connection with its session.
+pub(in crate::cli) struct Session {
+    client: Client,
+}
+
+/// A whole result.
+#[derive(Debug)]
+pub(in crate::cli) struct Answer {
+    batches: Vec<RecordBatch>,
+    /// From the call to the last batch.
+    pub wall: Duration,
+}
+
+/// What `EXPLAIN` says of where a query runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum Plan {
+    /// All of it on the device.
+    Whole,
+    /// Parts of it, or nothing, and why.
+    Part(String),
+    /// Nothing: the CPU was asked for, or there is no device.
+    None,
+}
+
+impl Session {
+    /// Connects, with the user and password of the URL if it has them.
+    pub async fn open(url: &str) -> Result<Self> {
+        let opened = async {
+            let target = Target::parse(url)?;
+            let credentials = match target.user_info.clone() {
+                Some((user, password)) => Credentials::Password {
+                    user,
+                    password: password.unwrap_or_default(),
+                },
+                None => Credentials::None,
+            };
+            let trust = Trust::default();
+            Client::connect(ConnectOptions {
+                target,
+                trust,
+                credentials,
+            })
+            .await
+        };
+        Ok(Self {
+            client: opened.await.map_err(error_of)?,
+        })
+    }
+
+    /// Sets an option of the session.
+    pub async fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let set = self.client.update(&format!("SET {name} = '{value}'")).await;
+        set.map(drop).map_err(error_of)
+    }
+
+    /// Runs a query to its end.
+    pub async fn ask(&mut self, sql: &str) -> Result<Answer> {
+        let start = Instant::now();
+        let batches = self.batches(sql).await.map_err(error_of)?;
+        Ok(Answer {
+            batches,
+            wall: start.elapsed(),
+        })
+    }
+
+    async fn batches(&mut self, sql: &str) -> Outcome<Vec<RecordBatch>> {
+        let info = self.client.query(sql).await?;
+        let mut rows = self.client.rows(&info).await?;
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+
+    /// Where a query would run.
+    pub async fn plan(&mut self, sql: &str) -> Result<Plan> {
+        let answer = self.ask(&format!("EXPLAIN {sql}")).await?;
+        let mut text = String::new();
+        for batch in &answer.batches {
+            if let Some(plans) = batch
+                .column_by_name("plan")
+                .and_then(|plans| plans.as_string_opt::<i32>())
+            {
+                plans.iter().flatten().for_each(|plan| text.push_str(plan));
+            }
+        }
+        Ok(Plan::of(&text))
+    }
+}
+
+impl Plan {
+    fn of(text: &str) -> Self {
+        match text.split_once("CpuFallbackExec: ") {
+            Some((_, reasons)) => Self::Part(reasons.lines().next().unwrap_or_default().trim().to_owned()),
+            None if text.contains("GpuExec") => Self::Whole,
+            None => Self::None,
+        }
+    }
+}
+
+impl Answer {
+    /// Its rows.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// Compares the rows as a set, and those columns of them that `sorted_by` names in their order too. Floating-point
+    /// numbers may differ in their last digits.
+    ///
+    /// # Errors
+    /// The first difference in words.
+    pub fn compare(&self, expected: &Self, sorted_by: &[&str]) -> Result<(), String> {
+        let (Some(ours), Some(theirs)) = (self.batches.first(), expected.batches.first()) else {
+            return Err("no schema came".into());
+        };
+        let types = |batch: &RecordBatch| -> Vec<String> {
+            let schema = batch.schema();
+            let fields = schema.fields().iter();
+            fields
+                .map(|field| format!("{} {}", field.name(), field.data_type()))
+                .collect()
+        };
+        if types(ours) != types(theirs) {
+            return Err(format!("columns {:?} against {:?}", types(ours), types(theirs)));
+        }
+        compare_rows(&ours.schema(), &self.batches, &expected.batches)?;
+        for name in sorted_by {
+            let (ours, theirs) = (self.texts(name)?, expected.texts(name)?);
+            if let Some(row) = (0..ours.len()).find(|&row| ours[row] != theirs[row]) {
+                return Err(format!(
+                    "order: row {row} has {name} {:?} against {:?}",
+                    ours[row], theirs[row]
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A column as texts.
+    fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        let options = FormatOptions::default().with_null("NULL");
+        let mut texts = Vec::with_capacity(self.rows());
+        for batch in &self.batches {
+            let column = batch
+                .column_by_name(name)
+                .ok_or_else(|| format!("no column {name}"))?;
+            let shown = ArrayFormatter::try_new(column, &options).map_err(|error| error.to_string())?;
+            texts.extend((0..batch.num_rows()).map(|row| shown.value(row).to_string()));
+        }
+        Ok(texts)
+    }
+}
+
+fn error_of(failure: Failure) -> Error {
+    match failure.kind {
+        FailureKind::Usage => Error::sql(failure.message),
+        FailureKind::Connection => Error::unavailable(failure.message),
+        FailureKind::Denied => Error::denied(failure.message),
+        FailureKind::Interrupted => Error::cancelled(failure.message),
+        FailureKind::Query | FailureKind::OutputClosed => Error::data(failure.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, Int32Array};
+
+    use super::*;
+
+    fn answer(keys: &[i32], values: &[f64]) -> Answer {
+        let keys = Arc::new(Int32Array::from(keys.to_vec())) as ArrayRef;
+        let values = Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+        Answer {
+            batches: vec![RecordBatch::try_from_iter([("k", keys), ("v", values)]).unwrap()],
+            wall: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn rows_as_a_set_and_keys_in_order() {
+        let expected = answer(&[1, 2], &[0.5, 1.5]);
+        assert_eq!(
+            answer(&[2, 1], &[1.5 + 1e-12, 0.5]).compare(&expected, &[]),
+            Ok(())
+        );
+        let other_order = answer(&[2, 1], &[1.5, 0.5]).compare(&expected, &["k"]);
+        assert!(other_order.unwrap_err().starts_with("order: row 0 has k"));
+        assert!(answer(&[1, 2], &[0.5, 1.6]).compare(&expected, &[]).is_err());
+        assert!(answer(&[1], &[0.5]).compare(&expected, &[]).is_err());
+    }
+
+    #[test]
+    fn plans() {
+        assert_eq!(Plan::of("GpuExec: device=sim:0"), Plan::Whole);
+        assert_eq!(Plan::of("DataSourceExec: x"), Plan::None);
+        let part = Plan::of("CpuFallbackExec: HashJoinExec: not yet\n  GpuExec");
+        assert_eq!(part, Plan::Part("HashJoinExec: not yet".into()));
+    }
+}
