@@ -162,6 +162,20 @@ fn outcome(
                 count: Some(count),
             }
         }
+        "var" | "var_pop" | "stddev" | "stddev_pop" => {
+            let argument = argument()?;
+            if argument.data_type != DataType::Float64 || data_type != DataType::Float64 {
+                return Err(format!(
+                    "{name} of {} as {data_type} is not run on the GPU",
+                    argument.data_type
+                ));
+            }
+            Finish::Variance {
+                moments: add(Combine::Moments, Some(argument)),
+                of_sample: !name.ends_with("_pop"),
+                deviation: name.starts_with("stddev"),
+            }
+        }
         "avg" => {
             let argument = argument()?;
             let count = add(Combine::Count, counted(&argument));

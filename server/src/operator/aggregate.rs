@@ -282,12 +282,15 @@ impl Aggregate {
         }
         let (_, words) = self.spec.layout();
         let block = group_count * words * 8;
+        let mut combines = self.spec.accumulators.iter().map(|added| added.combine);
+        let latched = combines.any(|combine| combine == Combine::Moments);
         let room = SHARED_BYTES.min(gpu.device.info().shared_bytes_max as usize);
         let (strategy, bytes) = match block {
             bytes if bytes * BLOCK_THREADS as usize <= room => {
                 (Strategy::Private, bytes * BLOCK_THREADS as usize)
             }
-            bytes if bytes <= room => (Strategy::Shared, bytes),
+            // What is kept under a latch has no place in a block's memory.
+            bytes if bytes <= room && !latched => (Strategy::Shared, bytes),
             _ => (Strategy::Global, 0),
         };
         let shape = Shape {

@@ -21,6 +21,8 @@ pub enum Combine {
     SumDecimal,
     /// Floating-point numbers are added in double precision.
     SumFloat,
+    /// Count, mean and squared differences from it, of floating-point numbers.
+    Moments,
     /// The smallest, as a word of the same order.
     Min,
     /// The largest, as a word of the same order.
@@ -46,6 +48,7 @@ impl Combine {
     pub fn words(self) -> usize {
         match self {
             Self::SumDecimal => 2,
+            Self::Moments => 4,
             wide if wide.is_extreme() => 3,
             _ => 1,
         }
@@ -100,6 +103,15 @@ pub enum Finish {
         sum: usize,
         /// Which.
         count: usize,
+    },
+    /// The spread of numbers around their mean.
+    Variance {
+        /// Which.
+        moments: usize,
+        /// Of a sample: divided by one less than the count.
+        of_sample: bool,
+        /// The square root of it.
+        deviation: bool,
     },
     /// A sum of decimals, `scale_digits` digits more behind the point, divided by a count.
     AverageDecimal {

@@ -63,6 +63,16 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
                     word(*count, 0)
                 ),
             ),
+            Finish::Variance {
+                moments,
+                of_sample,
+                deviation,
+            } => {
+                let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
+                let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
+                let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
+                (format!("{} > {less}.0", float(1)), spread)
+            }
             Finish::AverageDecimal {
                 sum,
                 count,

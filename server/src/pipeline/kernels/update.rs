@@ -41,6 +41,7 @@ pub fn update(
     let mut lines = String::new();
     for (accumulator, &start) in added_to(spec, &starts) {
         let (condition, value) = added(&mut code, accumulator)?;
+        let value = of_row(accumulator.combine, &value);
         let line = operation(strategy, accumulator.combine, start, &value);
         lines.push_str(&format!("if ({condition}) {{ {line} }}\n"));
     }
@@ -93,7 +94,7 @@ fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
         Combine::Count | Combine::CountDistinct => "1ull".into(),
         Combine::SumInteger => format!("(u64)({text})"),
         Combine::SumDecimal => format!("(i128)({text})"),
-        Combine::SumFloat => format!("(f64)({text})"),
+        Combine::SumFloat | Combine::Moments => format!("(f64)({text})"),
         Combine::MinWide | Combine::MaxWide => format!("(i128)({text})"),
         Combine::MinText | Combine::MaxText => text.clone(),
         Combine::Min | Combine::Max => match value.repr {
@@ -116,6 +117,7 @@ fn verb(combine: Combine) -> &'static str {
         Combine::Count | Combine::CountDistinct | Combine::SumInteger => "add",
         Combine::SumDecimal => "add_wide",
         Combine::SumFloat => "add_f64",
+        Combine::Moments => "moments",
         Combine::Min => "min",
         Combine::Max => "max",
         Combine::MinWide | Combine::MaxWide => "extreme_wide",
@@ -128,14 +130,19 @@ fn verb(combine: Combine) -> &'static str {
 
 /// The call that adds `value` to the words of an accumulator; `place` names a word.
 fn call(form: &str, combine: Combine, place: impl Fn(usize) -> String, value: &str) -> String {
-    match combine.words() {
-        2 => format!(
-            "wf_{form}_{}(&{}, &{}, {value});",
-            verb(combine),
-            place(0),
-            place(1)
-        ),
-        _ => format!("wf_{form}_{}(&{}, {value});", verb(combine), place(0)),
+    // Words of one thread's own need no latch.
+    let first = usize::from(combine == Combine::Moments && form == "own");
+    let places: Vec<String> = (first..combine.words())
+        .map(|word| format!("&{}", place(word)))
+        .collect();
+    format!("wf_{form}_{}({}, {value});", verb(combine), places.join(", "))
+}
+
+/// What one row adds.
+fn of_row(combine: Combine, value: &str) -> String {
+    match combine {
+        Combine::Moments => format!("1.0, {value}, 0.0"),
+        _ => value.to_owned(),
     }
 }
 
@@ -201,6 +208,9 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
     let joined = |combine: Combine| match combine {
         Combine::SumDecimal => "(i128)((u128)b1 << 64 | b0)",
         Combine::SumFloat => "__longlong_as_double((i64)b0)",
+        Combine::Moments => {
+            "__longlong_as_double((i64)b1), __longlong_as_double((i64)b2), __longlong_as_double((i64)b3)"
+        }
         _ => "b0",
     };
     match strategy {
