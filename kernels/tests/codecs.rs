@@ -201,3 +201,82 @@ fn what_the_crates_refuse() {
     println!("{refused} refused, {accepted} accepted");
     assert!(refused > 100 && accepted > 100);
 }
+
+#[test]
+fn lengths_and_offsets_that_cannot_be() {
+    let noise = Random::new(5).bytes(200);
+    let with = |head: &[u8], literal: &[u8], tail: &[u8]| [head, literal, tail].concat();
+    let cases = [
+        (
+            "a literal of 2^32 bytes",
+            Codec::Snappy,
+            vec![0, 0xfc, 255, 255, 255, 255],
+            0,
+        ),
+        (
+            "a literal of 2^31 bytes",
+            Codec::Snappy,
+            vec![9, 0xfc, 255, 255, 255, 127],
+            9,
+        ),
+        (
+            "a length without its bytes",
+            Codec::Snappy,
+            vec![9, 0xfc, 8, 0],
+            9,
+        ),
+        ("offset 0", Codec::Snappy, vec![5, 0, 7, 1, 0], 5),
+        ("an offset before the page", Codec::Snappy, vec![5, 0, 7, 1, 2], 5),
+        (
+            "an offset of 2^32 - 1",
+            Codec::Snappy,
+            vec![2, 0, 7, 3, 255, 255, 255, 255],
+            2,
+        ),
+        ("offset 0, short", Codec::Lz4Raw, vec![0x10, 7, 0, 0, 0], 5),
+        (
+            "offset 0, long",
+            Codec::Lz4Raw,
+            vec![0x1f, 7, 0, 0, 255, 255, 10, 0],
+            540,
+        ),
+        (
+            "a long offset before the page",
+            Codec::Lz4Raw,
+            vec![0x1f, 7, 2, 0, 255, 255, 10, 0],
+            540,
+        ),
+        (
+            "half an offset",
+            Codec::Lz4Raw,
+            with(&[0xf0, 182], &noise[..197], &[1]),
+            201,
+        ),
+        (
+            "a match that lacks its length",
+            Codec::Lz4Raw,
+            with(&[0xff, 185], &noise, &[1, 0]),
+            219,
+        ),
+        ("lengths to the end", Codec::Lz4Raw, vec![255; 90], 30_000),
+        (
+            "more than is asked for",
+            Codec::Lz4Raw,
+            with(&[0xf0, 185], &noise, &[]),
+            199,
+        ),
+        (
+            "less than is asked for",
+            Codec::Lz4Raw,
+            with(&[0xf0, 185], &noise, &[]),
+            201,
+        ),
+    ];
+    let sim = Sim::open(1);
+    for (name, codec, packed, plain_bytes) in cases {
+        assert_eq!(reference(codec, &packed, plain_bytes), None, "{name}");
+        assert_eq!(sim.run(codec, &packed, plain_bytes), None, "{name}");
+    }
+    let whole = with(&[0xf0, 185], &noise, &[]);
+    assert_eq!(sim.run(Codec::Lz4Raw, &whole, 200), Some(noise));
+}

@@ -1,19 +1,22 @@
 // Snappy and raw LZ4: a warp a page, one launch for all pages of a partition.
 //
-// A warp takes a batch of tokens at a time, those that start in the next 32 compressed bytes, which lie in shared
-// memory: each lane reads the token that would start at its byte, doubling finds which of them are real, a scan where
-// their output goes. Then each lane takes every 32nd byte of the output: a bit mask tells its token, and the token
-// where the byte comes from. A byte copied from within the same 128 bytes is traced to one that is not, so that no
-// lane waits for another's store; matches read device memory, literals the window. Literals above 128 bytes, and
-// what LZ4 spells with more than one further byte, are copied as ranges, 16 bytes a lane at a time.
+// A warp takes a batch of tokens at a time, those that start in the next 64 compressed bytes, which lie in shared
+// memory: each lane looks where a token would end that started at one of its two bytes, and doubling finds which are
+// real. Then each lane reads one whole token, and a scan tells where its output goes. For the output each lane takes
+// every 32nd byte: marks at the tokens' first bytes, counted by a ballot, tell its token, and the token where the byte
+// comes from. A byte copied from within the same 128 is traced to one that is not, so that no lane waits for another's
+// store: literals come from the window, all else from device memory, in one trip for the 128. Literals of many bytes,
+// and what LZ4 spells with more than one further byte, are copied as ranges, 16 bytes a lane at a time.
 //
-// Expected cost, in warp instructions: 120 a batch, and 35 for every 32 bytes of output and 20 for each turn of
-// tracing. Short matches give 40 to 100 bytes a batch, so 3 to 6 instructions a byte, where an H100 issues about 900
-// billion a second; and one trip to device memory a batch, some 1,000 cycles in all, which 32 warps an SM overlap.
+// Expected cost, in warp instructions as the compiler emits them for sm_90: 265 a batch, 35 for every 32 bytes of output,
+// 45 for every 128, and 20 for each turn of tracing. Words of 7 bytes make 25 tokens and 180 bytes a batch: 25
+// instructions a token, 3.3 a byte. Numbers of 3 random bytes and 5 zeros make 21 tokens and 85 bytes: 25 a token, 6 a
+// byte. An H100 issues some 900 billion a second, so 150 to 270 GB/s is the bound. One batch alone takes about 1,500
+// cycles; 36 warps an SM hide that.
 //
-// A block has 2 warps, each with its own page and 1.75 KiB of shared memory. Warps do not meet: all barriers are for
-// the lanes of one. Every length is checked before it is used; a malformed page raises, and zeros follow what was
-// written before the batch with the error.
+// A block has 2 warps, each with its own page and 2 KB of shared memory. Warps do not meet: all barriers are for the
+// lanes of one. Every length is checked before it is used; a malformed page raises, and zeros follow what was written
+// before the batch with the error.
 
 struct WfBlob {
   u64 source;
