@@ -80,13 +80,11 @@ pub enum Engine {
 
 /// What `warpflight bench tpch` takes.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes:\n  \
+#[command(after_help = "Exit codes:\n  \
         0    every query ran and every answer was right\n  \
         1    a query failed or its answer was wrong\n  \
         2    wrong arguments\n  \
-        130  interrupted by Ctrl-C"
-)]
+        130  interrupted by Ctrl-C")]
 pub struct TpchArgs {
     /// Scale factor: 1 is 6 million rows of lineitem
     #[arg(long, value_name = "F")]
