@@ -87,7 +87,12 @@ impl Core {
 
 /// Where compiled kernels are kept, unless the option says where: the user's cache folder.
 pub fn kernel_cache(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
-    let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        environment
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     cache.map(|cache| cache.join("warpflight").join("kernels"))
 }

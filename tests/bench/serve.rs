@@ -1,8 +1,8 @@
 //! What the whole server does over loopback: the throughput of a wide scan through one stream and through four, and
 //! how long a one-row query takes with 1 and with 32 clients.
 //!
-//! `cargo bench --bench serve` builds the release binary, serves a Parquet table that it writes, asks by arrow-flight's
-//! generated client, and prints a table. 1 GB is 10^9 bytes of Flight message bodies.
+//! `cargo build --release && cargo bench --workspace --bench serve` serves a Parquet table that it writes, asks by
+//! arrow-flight's generated client, and prints a table. 1 GB is 10^9 bytes of Flight message bodies.
 
 #![allow(clippy::print_stdout, reason = "the table is what this is for")]
 
@@ -15,7 +15,7 @@ use tonic::transport::Endpoint;
 use warpflight_tests::client::Client;
 use warpflight_tests::data::write_parquet;
 use warpflight_tests::server::{Options, Server};
-use warpflight_tests::target::{build_server, made_once};
+use warpflight_tests::target::{made_once, release_server};
 
 const ROWS: i64 = 20_000_000;
 const ROUNDS: usize = 7;
@@ -37,7 +37,7 @@ fn main() {
 async fn measure() {
     let data = made_once("bench-wide-v1", write_wide);
     let server = Options::new()
-        .binary(build_server("release", &[]))
+        .binary(release_server())
         .data(data.join("wide.parquet"))
         .start();
     println!("{}", machine());

@@ -177,7 +177,7 @@ async fn on_device(files: &[PathBuf], data: &Path, tables: &[String]) -> Result<
         }
         let started = Instant::now();
         let connect = || DeviceDb::connect(&url, Arc::clone(&tables), Arc::clone(&tally));
-        let outcome = run_file(file, connect, Role::Reference, &tables).await?;
+        let outcome = run_file(file, connect, Role::OnDevice, &tables).await?;
         let counts = Counts {
             failures: outcome.failures.len(),
             ..Counts::default()

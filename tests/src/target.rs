@@ -72,7 +72,7 @@ const TEST_FEATURES: &[&str] = &["warpflight/sim"];
 ///
 /// # Panics
 /// If it cannot be built.
-pub fn build_server(profile: &str, features: &[&str]) -> PathBuf {
+fn build_server(profile: &str, features: &[&str]) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let cargo_profile = if profile == "debug" { "dev" } else { profile };
     let mut command = Command::new(cargo);
@@ -97,6 +97,17 @@ pub fn build_server(profile: &str, features: &[&str]) -> PathBuf {
         String::from_utf8_lossy(&output.stderr)
     );
     target_dir().join(profile).join("warpflight")
+}
+
+/// The server as `cargo build --release` made it: benches do not measure one with the tests' features.
+pub fn release_server() -> PathBuf {
+    let binary = target_dir().join("release").join("warpflight");
+    assert!(
+        binary.exists(),
+        "no {}: run cargo build --release before",
+        binary.display()
+    );
+    binary
 }
 
 /// The folder of this process's profile: `target/PROFILE/deps/test-hash`.

@@ -20,3 +20,10 @@ WF_KERNEL(256) refer_to_texts(const WfGroups* table, u32 text, u32 key_word, WfS
   if (kept.address == 0) kept.address = (u64)((const u64*)table->keys + (u64)key_word * table->capacity + group);
   references[group] = kept;
 }
+
+// A set of (group, value) keys: adds the number of each group's values to its count. A thread a member; word 0 of a
+// member's key is its group.
+WF_KERNEL(256) count_members(const WfGroups* set, u64* counts) {
+  u64 member = wf_grid_thread();
+  if (member < set->count) atomicAdd(counts + ((const u64*)set->keys)[member], 1ull);
+}

@@ -14,7 +14,7 @@ use crate::reservation::Reservation;
 use crate::stream::Stream;
 
 pub(crate) fn source() -> KernelSource {
-    let kernels = &["enter_groups", "refer_to_texts"];
+    let kernels = &["enter_groups", "refer_to_texts", "count_members"];
     KernelSource::library("group", include_str!("group.cu"), kernels)
 }
 
@@ -23,6 +23,7 @@ pub(crate) fn source() -> KernelSource {
 pub struct Grouper {
     enter: Kernel,
     refer: Kernel,
+    count: Kernel,
 }
 
 impl Grouper {
@@ -32,6 +33,7 @@ impl Grouper {
         Ok(Self {
             enter: module.kernel("enter_groups")?,
             refer: module.kernel("refer_to_texts")?,
+            count: module.kernel("count_members")?,
         })
     }
 }
@@ -138,7 +140,10 @@ impl GroupTable {
             shape.texts.len() * capacity * 16,
             shape.state.len() * capacity * 8,
         ];
-        parts.into_iter().map(|bytes| crate::arena::rounded(bytes.max(8))).sum()
+        parts
+            .into_iter()
+            .map(|bytes| crate::arena::rounded(bytes.max(8)))
+            .sum()
     }
 
     /// Groups that there is room for: the distance between the words of a group's state.
@@ -239,7 +244,13 @@ impl GroupTable {
     }
 
     fn fill_state(&self, from: usize) -> Result<()> {
-        for (word, &byte) in self.shape.state.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+        for (word, &byte) in self
+            .shape
+            .state
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte != 0)
+        {
             let start = (word * self.capacity + from) * 8;
             self.stream
                 .fill(self.state.slice(start..(word + 1) * self.capacity * 8)?, byte)?;
@@ -248,7 +259,10 @@ impl GroupTable {
     }
 
     fn write_header(&self, count: usize, heap_used: u64) -> Result<()> {
-        let heap = self.heaps.last().map_or((0, 0), |heap| (heap.address(), heap.len_bytes()));
+        let heap = self
+            .heaps
+            .last()
+            .map_or((0, 0), |heap| (heap.address(), heap.len_bytes()));
         let header = Header {
             slots: self.slots.address(),
             keys: self.keys.address(),
@@ -278,9 +292,28 @@ impl GroupTable {
             .value(text as u32)
             .value(self.shape.texts[text] as u32)
             .view(target);
-        let args = self.uses().into_iter().fold(args, |args, buffer| args.also_uses(buffer));
+        let args = self
+            .uses()
+            .into_iter()
+            .fold(args, |args, buffer| args.also_uses(buffer));
         self.stream
             .launch(&self.kernels.refer, Grid::covering(count, 256, 256), &args)
+    }
+
+    /// Adds, for a table whose keys begin with the number of a group of another table, the number of keys of each of
+    /// these groups to its count, waiting for how many there are. `counts` is a word a group.
+    pub fn count_members_sync(&self, counts: View<'_>) -> Result<()> {
+        let members = self.fill_sync()?.count;
+        let args = Args::new()
+            .buffer(&self.header)
+            .view(counts)
+            .also_uses(&self.keys);
+        match members {
+            0 => Ok(()),
+            _ => self
+                .stream
+                .launch(&self.kernels.count, Grid::covering(members, 256, 256), &args),
+        }
     }
 
     /// Gives up everything but what references lead to.

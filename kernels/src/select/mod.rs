@@ -15,7 +15,13 @@ use crate::stream::Stream;
 const TILE_ROWS: usize = 8192;
 
 pub(crate) fn source() -> KernelSource {
-    let kernels = &["count_mask", "sum_tiles", "write_rows", "gather_rows", "append_rows"];
+    let kernels = &[
+        "count_mask",
+        "sum_tiles",
+        "write_rows",
+        "gather_rows",
+        "append_rows",
+    ];
     KernelSource::library("select", include_str!("select.cu"), kernels)
 }
 

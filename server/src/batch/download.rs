@@ -62,8 +62,11 @@ fn download_range(
         }
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
-        .map_err(|error| Error::internal(format!("columns from the device do not fit their schema: {error}")))?;
+    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|error| {
+        Error::internal(format!(
+            "columns from the device do not fit their schema: {error}"
+        ))
+    })?;
     done.push(batch);
     Ok(())
 }
@@ -101,9 +104,9 @@ impl Download<'_> {
         let array = make_array(data);
         match array.data_type() == field.data_type() {
             true => Ok(Some(array)),
-            false => cast(&array, field.data_type())
-                .map(Some)
-                .map_err(|error| Error::internal(format!("column {} from the device: {error}", field.name()))),
+            false => cast(&array, field.data_type()).map(Some).map_err(|error| {
+                Error::internal(format!("column {} from the device: {error}", field.name()))
+            }),
         }
     }
 
@@ -118,7 +121,9 @@ impl Download<'_> {
 
     fn bits<'a>(&self, bitmap: &'a Buffer) -> Result<View<'a>> {
         let from = self.start / 8;
-        bitmap.slice(from..from + bitmap_bytes(self.rows)).map_err(on_device)
+        bitmap
+            .slice(from..from + bitmap_bytes(self.rows))
+            .map_err(on_device)
     }
 
     fn values(&self, wanted: &DataType) -> Result<ArrowBuffer> {
@@ -135,11 +140,17 @@ impl Download<'_> {
         let bytes = self.bytes(view)?;
         let words = || bytes.typed_data::<i64>();
         Ok(match (wanted, repr) {
-            (DataType::Decimal128(..), Repr::I64) => {
-                words().iter().map(|&word| i128::from(word)).collect::<Vec<i128>>().into()
-            }
+            (DataType::Decimal128(..), Repr::I64) => words()
+                .iter()
+                .map(|&word| i128::from(word))
+                .collect::<Vec<i128>>()
+                .into(),
             // A value of the type fits: its precision says so.
-            (DataType::Decimal32(..), _) => words().iter().map(|&word| word as i32).collect::<Vec<i32>>().into(),
+            (DataType::Decimal32(..), _) => words()
+                .iter()
+                .map(|&word| word as i32)
+                .collect::<Vec<i32>>()
+                .into(),
             _ => bytes,
         })
     }
@@ -147,7 +158,10 @@ impl Download<'_> {
     fn strings(&self, writer: &StringWriter) -> Result<Option<(ArrowBuffer, ArrowBuffer)>> {
         let space = self.space;
         if self.rows == 0 {
-            return Ok(Some((ArrowBuffer::from(vec![0i32]), MutableBuffer::new(0).into())));
+            return Ok(Some((
+                ArrowBuffer::from(vec![0i32]),
+                MutableBuffer::new(0).into(),
+            )));
         }
         let width = Repr::Str.width();
         let refs = self

@@ -10,8 +10,8 @@ mod space;
 pub(crate) mod testing;
 mod upload;
 
-pub use space::Space;
 pub use repr::{DECIMAL_64_DIGITS, Repr, bitmap_bytes};
+pub use space::Space;
 pub(crate) use upload::copy_up;
 pub use upload::{upload, upload_bytes};
 

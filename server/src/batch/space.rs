@@ -47,7 +47,10 @@ impl Space {
     pub fn room_sync(&self, bytes: usize) -> Result<(), DeviceError> {
         let give_up = Instant::now() + WAIT;
         loop {
-            let free = self.reservation.bytes().saturating_sub(self.reservation.used_bytes());
+            let free = self
+                .reservation
+                .bytes()
+                .saturating_sub(self.reservation.used_bytes());
             let missing = bytes.saturating_sub(free);
             if missing == 0 {
                 return Ok(());

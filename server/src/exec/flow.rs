@@ -93,7 +93,13 @@ impl Flow<'_> {
         })
     }
 
-    fn limit(&self, id: PipelineId, pipeline: &Pipeline, mut limit: Limit, take: &mut Taker<'_>) -> Result<Wanted> {
+    fn limit(
+        &self,
+        id: PipelineId,
+        pipeline: &Pipeline,
+        mut limit: Limit,
+        take: &mut Taker<'_>,
+    ) -> Result<Wanted> {
         if limit.is_done() {
             return Ok(Wanted::More);
         }

@@ -74,7 +74,12 @@ impl Gpus {
             Ok(gpu) => {
                 let info = gpu.device.info();
                 let limit_bytes = gpu.device.memory_limit_bytes();
-                tracing::info!(device = info.label(), name = info.name, limit_bytes, "device opened");
+                tracing::info!(
+                    device = info.label(),
+                    name = info.name,
+                    limit_bytes,
+                    "device opened"
+                );
                 Ok(Arc::new(gpu))
             }
             Err(error) => {

@@ -70,8 +70,9 @@ impl Job {
     /// Runs the graph; its batches go to `send`.
     fn on_device(&self, send: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<(), Failure> {
         let count = self.graph.pipelines.len();
-        let metrics: Vec<PipelineMetrics> =
-            (0..count).map(|id| PipelineMetrics::new(id, &self.metrics)).collect();
+        let metrics: Vec<PipelineMetrics> = (0..count)
+            .map(|id| PipelineMetrics::new(id, &self.metrics))
+            .collect();
         let flow = Flow {
             gpu: &self.gpu,
             graph: &self.graph,

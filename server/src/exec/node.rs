@@ -17,9 +17,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::Settings;
 use super::job::Job;
 use super::stop::{Stop, StopOnDrop};
-use super::Settings;
 use crate::error::Error;
 use crate::operator::Gpu;
 use crate::pipeline::PipelineGraph;

@@ -45,8 +45,15 @@ struct State {
 }
 
 /// Runs a scan, and gives its batches to `take`.
-pub(super) fn run(flow: &Flow<'_>, id: PipelineId, spec: &Arc<ScanSpec>, take: &mut Taker<'_>) -> Result<Wanted> {
-    let partition_bytes = flow.settings.partition_bytes(flow.gpu.device.memory_limit_bytes());
+pub(super) fn run(
+    flow: &Flow<'_>,
+    id: PipelineId,
+    spec: &Arc<ScanSpec>,
+    take: &mut Taker<'_>,
+) -> Result<Wanted> {
+    let partition_bytes = flow
+        .settings
+        .partition_bytes(flow.gpu.device.memory_limit_bytes());
     let opening = Scan::open(Arc::clone(spec), flow.context, partition_bytes);
     let scan = flow.handle.block_on(opening)?;
     let in_flight_max = flow.settings.engine.partitions_in_flight.max(1);
@@ -68,7 +75,9 @@ pub(super) fn run(flow: &Flow<'_>, id: PipelineId, spec: &Arc<ScanSpec>, take: &
             std::thread::Builder::new()
                 .name("warpflight-scan".into())
                 .spawn_scoped(scope, || shared.work())
-                .map_err(|error| Error::resources(format!("a thread for a scan cannot be started: {error}")))?;
+                .map_err(|error| {
+                    Error::resources(format!("a thread for a scan cannot be started: {error}"))
+                })?;
         }
         for partition in 0..scan.partitions() {
             let (decoded, space) = shared.taken(partition)?;

@@ -44,7 +44,12 @@ pub(super) fn run(flow: &Flow<'_>, id: PipelineId, input: usize, take: &mut Take
     }
     match rows {
         0 => Ok(Wanted::More),
-        _ => send(flow, id, &concat_batches(&schema, &gathered).map_err(arrow)?, take),
+        _ => send(
+            flow,
+            id,
+            &concat_batches(&schema, &gathered).map_err(arrow)?,
+            take,
+        ),
     }
 }
 
@@ -58,7 +63,11 @@ fn pieces(batch: &RecordBatch, rows_max: usize) -> impl Iterator<Item = RecordBa
 }
 
 fn send(flow: &Flow<'_>, id: PipelineId, batch: &RecordBatch, take: &mut Taker<'_>) -> Result<Wanted> {
-    let bytes: usize = batch.columns().iter().map(|column| upload_bytes(column.as_ref())).sum();
+    let bytes: usize = batch
+        .columns()
+        .iter()
+        .map(|column| upload_bytes(column.as_ref()))
+        .sum();
     let space = Space::new_sync(&flow.gpu.device, bytes)?;
     let columns = batch
         .columns()

@@ -52,7 +52,10 @@ pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatc
     columns.sort_by_key(is_float);
     let order = |a: &Vec<Cell>, b: &Vec<Cell>| {
         let differing = columns.iter().map(|&at| a[at].order(&b[at]));
-        differing.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        differing
+            .into_iter()
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     };
     found.sort_by(order);
     expected.sort_by(order);

@@ -24,7 +24,6 @@ pub(super) struct Sources {
     keys: Vec<Arc<dyn PhysicalExpr>>,
     aggregates: Vec<Arc<AggregateFunctionExpr>>,
     filters: Vec<Option<Arc<dyn PhysicalExpr>>>,
-    input: Arc<Schema>,
 }
 
 /// What an aggregation computes, and the plan whose rows it aggregates: for the final half of one, what its first
@@ -51,7 +50,6 @@ pub(super) fn input_of(
         keys: whole.group_expr().input_exprs(),
         aggregates: whole.aggr_expr().to_vec(),
         filters: whole.filter_expr().to_vec(),
-        input: whole.input().schema(),
     };
     Ok((sources, Arc::clone(whole.input())))
 }
@@ -71,16 +69,6 @@ fn first_half(plan: &Arc<dyn ExecutionPlan>) -> Option<&AggregateExec> {
     }
 }
 
-/// Whether any expression of the aggregation makes strings.
-pub(super) fn makes_strings(sources: &Sources, open: &Open) -> bool {
-    let arguments = sources.aggregates.iter().flat_map(|aggregate| aggregate.expressions());
-    let filters = sources.filters.iter().flatten().cloned();
-    let exprs = sources.keys.iter().cloned().chain(arguments).chain(filters);
-    // What cannot be lowered is refused later, with its reason.
-    let mut lowered = exprs.filter_map(|expr| lower(&expr, &sources.input).ok());
-    lowered.any(|expr| expr.substitute(&open.outputs).makes_strings())
-}
-
 /// The aggregation over the source of `open`.
 pub(super) fn spec(
     plan: &Arc<dyn ExecutionPlan>,
@@ -91,7 +79,11 @@ pub(super) fn spec(
     let refuse = |reason: String| Refusal::of(plan, reason);
     let over_source =
         |expr: &Arc<dyn PhysicalExpr>| lower(expr, input).map(|expr| expr.substitute(&open.outputs));
-    let keys = sources.keys.iter().map(over_source).collect::<Result<Vec<_>, String>>();
+    let keys = sources
+        .keys
+        .iter()
+        .map(over_source)
+        .collect::<Result<Vec<_>, String>>();
     let mut spec = AggregateSpec {
         keys: keys.map_err(refuse)?,
         accumulators: Vec::new(),
@@ -100,7 +92,10 @@ pub(super) fn spec(
     for (aggregate, filter) in sources.aggregates.iter().zip(&sources.filters) {
         let filter = filter.as_ref().map(over_source).transpose().map_err(refuse)?;
         let arguments = aggregate.expressions();
-        let arguments = arguments.iter().map(over_source).collect::<Result<Vec<_>, String>>();
+        let arguments = arguments
+            .iter()
+            .map(over_source)
+            .collect::<Result<Vec<_>, String>>();
         let outcome = outcome(aggregate, arguments.map_err(refuse)?, filter, &mut spec).map_err(refuse)?;
         spec.outcomes.push(outcome);
     }
@@ -115,11 +110,17 @@ fn outcome(
 ) -> Result<Outcome, String> {
     let name = aggregate.fun().name();
     let data_type = aggregate.field().data_type().clone();
-    if aggregate.is_distinct() && !matches!(name, "min" | "max" | "bool_and" | "bool_or") {
-        return Err(format!("aggregate {}: DISTINCT is not run on the GPU yet", aggregate.name()));
+    if aggregate.is_distinct() && !matches!(name, "count" | "min" | "max" | "bool_and" | "bool_or") {
+        return Err(format!(
+            "aggregate {}: DISTINCT is not run on the GPU yet",
+            aggregate.name()
+        ));
     }
     if !aggregate.order_bys().is_empty() {
-        return Err(format!("aggregate {}: ORDER BY is not run on the GPU", aggregate.name()));
+        return Err(format!(
+            "aggregate {}: ORDER BY is not run on the GPU",
+            aggregate.name()
+        ));
     }
     let mut add = |combine: Combine, argument: Option<Expr>| {
         spec.accumulate(Accumulator {
@@ -132,10 +133,15 @@ fn outcome(
         [argument] => Ok(argument.clone()),
         _ => Err(format!("aggregate {name} of {} arguments", arguments.len())),
     };
-    let is_literal = |expr: &Expr| matches!(&expr.node, crate::pipeline::expr::Node::Literal(value) if !value.is_null());
+    let is_literal =
+        |expr: &Expr| matches!(&expr.node, crate::pipeline::expr::Node::Literal(value) if !value.is_null());
     // Rows in which the argument is there.
     let counted = |expr: &Expr| (expr.nullable && !is_literal(expr)).then(|| expr.clone());
     let finish = match name {
+        "count" if aggregate.is_distinct() => Finish::Value {
+            accumulator: add(Combine::CountDistinct, Some(argument()?)),
+            count: None,
+        },
         "count" => {
             let mut nullable = arguments.iter().filter_map(counted);
             let first = nullable.next();
@@ -154,6 +160,20 @@ fn outcome(
             Finish::Value {
                 accumulator: add(combine, Some(argument)),
                 count: Some(count),
+            }
+        }
+        "var" | "var_pop" | "stddev" | "stddev_pop" => {
+            let argument = argument()?;
+            if argument.data_type != DataType::Float64 || data_type != DataType::Float64 {
+                return Err(format!(
+                    "{name} of {} as {data_type} is not run on the GPU",
+                    argument.data_type
+                ));
+            }
+            Finish::Variance {
+                moments: add(Combine::Moments, Some(argument)),
+                of_sample: !name.ends_with("_pop"),
+                deviation: name.starts_with("stddev"),
             }
         }
         "avg" => {

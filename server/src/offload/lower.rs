@@ -24,7 +24,7 @@ use super::Fallback;
 use super::aggregate;
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
-use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source};
+use crate::pipeline::{AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source};
 use crate::scan::ScanSpec;
 
 /// The operator that the GPU does not run.
@@ -69,9 +69,16 @@ impl Lowering {
         plan: &Arc<dyn ExecutionPlan>,
     ) -> Result<(PipelineGraph, Vec<Arc<dyn ExecutionPlan>>), Refusal> {
         let schema = plan.schema();
-        let held = schema.fields().iter().find(|field| Repr::of(field.data_type()).is_none());
+        let held = schema
+            .fields()
+            .iter()
+            .find(|field| Repr::of(field.data_type()).is_none());
         if let Some(field) = held {
-            let reason = format!("column {} of type {} is not held on the GPU", field.name(), field.data_type());
+            let reason = format!(
+                "column {} of type {} is not held on the GPU",
+                field.name(),
+                field.data_type()
+            );
             return Err(Refusal::of(plan, reason));
         }
         let mut lowering = Self::default();
@@ -102,8 +109,11 @@ impl Lowering {
         }
         if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
             let open = self.open(projection.input())?;
-            let exprs: Vec<Arc<dyn PhysicalExpr>> =
-                projection.expr().iter().map(|projected| Arc::clone(&projected.expr)).collect();
+            let exprs: Vec<Arc<dyn PhysicalExpr>> = projection
+                .expr()
+                .iter()
+                .map(|projected| Arc::clone(&projected.expr))
+                .collect();
             return project(plan, open, &exprs, &projection.input().schema());
         }
         if plan.is::<RepartitionExec>() || plan.is::<CooperativeExec>() {
@@ -141,8 +151,8 @@ impl Lowering {
         if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
             let (sources, input) = aggregate::input_of(plan, aggregate)?;
             let open = self.open(&input)?;
-            let open = self.without_strings(open, aggregate::makes_strings, &sources)?;
-            let spec = aggregate::spec(plan, &sources, &open, &input.schema())?;
+            let mut spec = aggregate::spec(plan, &sources, &open, &input.schema())?;
+            let open = self.strings_first(open, &mut spec);
             return Ok(self.closed(open, Sink::Aggregate(spec), plan.schema()));
         }
         if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
@@ -154,12 +164,23 @@ impl Lowering {
     fn only_child(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
         match plan.children()[..] {
             [child] => self.open(child),
-            _ => Err(Refusal::of(plan, "an operator of one input has another number of them")),
+            _ => Err(Refusal::of(
+                plan,
+                "an operator of one input has another number of them",
+            )),
         }
     }
 
-    fn data_source(&mut self, plan: &Arc<dyn ExecutionPlan>, source: &DataSourceExec) -> Result<Open, Refusal> {
-        if source.data_source().downcast_ref::<MemorySourceConfig>().is_some() {
+    fn data_source(
+        &mut self,
+        plan: &Arc<dyn ExecutionPlan>,
+        source: &DataSourceExec,
+    ) -> Result<Open, Refusal> {
+        if source
+            .data_source()
+            .downcast_ref::<MemorySourceConfig>()
+            .is_some()
+        {
             return Ok(self.upload(plan));
         }
         let spec = ScanSpec::of(source).map_err(|reason| Refusal::of(plan, reason))?;
@@ -169,8 +190,7 @@ impl Lowering {
         if let Some(predicate) = spec.exact_predicate() {
             open.filters = conjunction(plan, &predicate, &schema, &open.outputs)?;
         }
-        let exprs: Vec<Arc<dyn PhysicalExpr>> =
-            spec.projection().into_iter().map(|(expr, _)| expr).collect();
+        let exprs: Vec<Arc<dyn PhysicalExpr>> = spec.projection().into_iter().map(|(expr, _)| expr).collect();
         let open = project(plan, open, &exprs, &schema)?;
         // A limit that was pushed into the scan has no operator of its own any more.
         Ok(match source.fetch() {
@@ -227,7 +247,12 @@ impl Lowering {
         let schema = plan.schema();
         let mut ids = Vec::new();
         for child in plan.children() {
-            let same = child.schema().fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+            let same = child
+                .schema()
+                .fields()
+                .iter()
+                .zip(schema.fields())
+                .all(|(a, b)| a.data_type() == b.data_type());
             if !same {
                 return Err(Refusal::of(plan, "its inputs differ in their types"));
             }
@@ -237,20 +262,28 @@ impl Lowering {
         Ok(of_source(Source::Pipelines(ids), schema))
     }
 
-    /// `open`, its outputs computed by a pipeline of their own if expressions over them would make strings: a kernel
-    /// that adds rows to groups cannot be run again with more room.
-    fn without_strings<T: ?Sized>(
-        &mut self,
-        open: Open,
-        makes_strings: impl Fn(&T, &Open) -> bool,
-        sources: &T,
-    ) -> Result<Open, Refusal> {
-        let strings = open.filters.iter().chain(&open.outputs).any(Expr::makes_strings);
-        if !strings && !makes_strings(sources, &open) {
-            return Ok(open);
+    /// `open`, what `spec` reads computed by a pipeline of its own if that makes strings: a kernel that adds rows to
+    /// groups cannot be run again with more room.
+    fn strings_first(&mut self, mut open: Open, spec: &mut AggregateSpec) -> Open {
+        let mut makes_strings = open.filters.iter().any(Expr::makes_strings);
+        spec.visit(&mut |expr| makes_strings |= expr.makes_strings());
+        if !makes_strings {
+            return open;
         }
-        let schema = Arc::new(schema_of(&open.outputs));
-        Ok(self.closed(open, Sink::Pass, schema))
+        let mut outputs: Vec<Expr> = Vec::new();
+        spec.visit(&mut |expr| {
+            if !outputs.contains(expr) {
+                outputs.push(expr.clone());
+            }
+        });
+        let schema = Arc::new(schema_of(&outputs));
+        spec.visit_mut(&mut |expr| {
+            if let Some(index) = outputs.iter().position(|output| output == expr) {
+                *expr = Expr::column(index, schema.field(index));
+            }
+        });
+        open.outputs = outputs;
+        self.closed(open, Sink::Pass, schema)
     }
 
     /// Ends a pipeline, and begins one that reads it.
@@ -302,7 +335,9 @@ fn project(
     exprs: &[Arc<dyn PhysicalExpr>],
     input: &Schema,
 ) -> Result<Open, Refusal> {
-    let lowered = exprs.iter().map(|expr| lower_expr(expr, input).map(|expr| expr.substitute(&open.outputs)));
+    let lowered = exprs
+        .iter()
+        .map(|expr| lower_expr(expr, input).map(|expr| expr.substitute(&open.outputs)));
     let outputs = lowered
         .collect::<Result<Vec<Expr>, String>>()
         .map_err(|reason| Refusal::of(plan, reason))?;
@@ -326,7 +361,9 @@ fn conjunction(
 fn is_identity(outputs: &[Expr], input: &Schema) -> bool {
     let columns = input.fields().iter().enumerate();
     outputs.len() == input.fields().len()
-        && columns.zip(outputs).all(|((index, field), output)| *output == Expr::column(index, field))
+        && columns
+            .zip(outputs)
+            .all(|((index, field), output)| *output == Expr::column(index, field))
 }
 
 fn schema_of(outputs: &[Expr]) -> Schema {

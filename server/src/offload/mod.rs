@@ -126,7 +126,10 @@ fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
 }
 
 /// `node`, which has one partition, spread as `original` is.
-fn partitioned_as(node: Arc<dyn ExecutionPlan>, original: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+fn partitioned_as(
+    node: Arc<dyn ExecutionPlan>,
+    original: &Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let partitioning = match original.output_partitioning() {
         partitioning if partitioning.partition_count() == 1 => return Ok(node),
         Partitioning::Hash(keys, count) => Partitioning::Hash(keys.clone(), *count),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use kernels::group::{Fill, GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord};
 
+use super::distinct::Distinct;
 use super::program::{More, Program, Programs, Shape};
 use super::{Failure, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 use crate::pipeline::AggregateSpec;
+use crate::pipeline::aggregate::Combine;
 use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{
     BLOCK_THREADS, FINISH, KeyLayout, Strategy, find_groups, finish, key_layout, update, update_extremes,
@@ -31,6 +33,8 @@ pub struct Aggregate {
     finders: Programs<()>,
     updaters: Programs<Strategy>,
     extremes: Programs<()>,
+    /// Of the accumulators that count different values, in their order.
+    distincts: Vec<Distinct>,
 }
 
 impl Aggregate {
@@ -46,6 +50,7 @@ impl Aggregate {
             finders: Programs::default(),
             updaters: Programs::default(),
             extremes: Programs::default(),
+            distincts: Vec::new(),
         })
     }
 
@@ -63,11 +68,23 @@ impl Aggregate {
                 texts: self.layout.texts.clone(),
                 state: self.spec.initial_bytes(),
             };
-            let capacity = if self.spec.keys.is_empty() { 1 } else { self.groups_min };
+            let capacity = if self.spec.keys.is_empty() {
+                1
+            } else {
+                self.groups_min
+            };
             let (stream, reservation) = (&self.space.stream, &self.space.reservation);
-            self.table = Some(GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?);
+            self.table = Some(GroupTable::new(
+                &gpu.grouper,
+                stream,
+                reservation,
+                shape,
+                capacity,
+            )?);
         }
-        self.table.as_mut().ok_or_else(|| unplanned("no table of groups".into()))
+        self.table
+            .as_mut()
+            .ok_or_else(|| unplanned("no table of groups".into()))
     }
 
     /// Adds the rows of `batch`. Waits for the device to learn whether the table had room for their groups.
@@ -88,7 +105,13 @@ impl Aggregate {
         added
     }
 
-    fn add_grouped(&mut self, gpu: &Gpu, times: &KernelTimes, batch: &DeviceBatch, error: &ErrorWord) -> Result<()> {
+    fn add_grouped(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        error: &ErrorWord,
+    ) -> Result<()> {
         let (filters, keys, layout) = (&self.filters, &self.spec.keys, &self.layout);
         let program = self.finders.of(gpu, times, batch, (), |columns| {
             find_groups(columns, filters, keys, layout)
@@ -113,12 +136,37 @@ impl Aggregate {
         group_count: usize,
         error: &ErrorWord,
     ) -> Result<()> {
-        let extremes = self.spec.accumulators.iter().filter(|added| added.combine.is_extreme()).count();
-        if self.spec.accumulators.len() > extremes {
+        let has = |wanted: fn(Combine) -> bool| {
+            let mut combines = self.spec.accumulators.iter().map(|added| added.combine);
+            combines.any(wanted)
+        };
+        let (plain, extremes) = (has(Combine::is_plain), has(Combine::is_extreme));
+        if plain {
             self.update(gpu, times, batch, groups, group_count, error)?;
         }
-        if extremes > 0 {
+        if extremes {
             self.update_extremes(gpu, times, batch, groups, error)?;
+        }
+        self.add_distincts(gpu, times, batch, groups, error)
+    }
+
+    /// Enters rows into the sets of different values.
+    fn add_distincts(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        error: &ErrorWord,
+    ) -> Result<()> {
+        let counted = self.spec.accumulators.iter();
+        let counted = counted.filter(|added| added.combine == Combine::CountDistinct);
+        if self.distincts.is_empty() {
+            let sets = counted.map(|accumulator| Distinct::new(gpu, accumulator, &self.space));
+            self.distincts = sets.collect::<Result<_>>()?;
+        }
+        for distinct in &mut self.distincts {
+            distinct.add_sync(gpu, times, batch, &self.filters, groups, error, &self.space)?;
         }
         Ok(())
     }
@@ -133,9 +181,9 @@ impl Aggregate {
         error: &ErrorWord,
     ) -> Result<()> {
         let (filters, spec) = (&self.filters, &self.spec);
-        let program = self
-            .extremes
-            .of(gpu, times, batch, (), |columns| update_extremes(columns, filters, spec))?;
+        let program = self.extremes.of(gpu, times, batch, (), |columns| {
+            update_extremes(columns, filters, spec)
+        })?;
         let space = self.space.clone();
         loop {
             let table = self.table(gpu)?;
@@ -150,7 +198,15 @@ impl Aggregate {
             ];
             more.extend(table.uses().into_iter().map(More::Uses));
             times.timed(&space, || {
-                program.launch(&space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+                program.launch(
+                    &space,
+                    batch,
+                    batch.rows,
+                    None,
+                    error.view(),
+                    Shape::default(),
+                    &more,
+                )
             })?;
             drop(more);
             if !table.fill_sync()?.overflowed {
@@ -174,7 +230,15 @@ impl Aggregate {
         let mut more = vec![More::View(table.header()), More::View(groups.view())];
         more.extend(table.uses().into_iter().map(More::Uses));
         times.timed(&space, || {
-            program.launch(&space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+            program.launch(
+                &space,
+                batch,
+                batch.rows,
+                None,
+                error.view(),
+                Shape::default(),
+                &more,
+            )
         })?;
         drop(more);
         Ok(table.fill_sync()?)
@@ -207,7 +271,8 @@ impl Aggregate {
         ];
         times.timed(&space, || {
             program.launch(&space, batch, batch.rows, None, error.view(), shape, &more)
-        })
+        })?;
+        Ok(())
     }
 
     /// Where rows are added up, by the number of groups.
@@ -217,12 +282,15 @@ impl Aggregate {
         }
         let (_, words) = self.spec.layout();
         let block = group_count * words * 8;
+        let mut combines = self.spec.accumulators.iter().map(|added| added.combine);
+        let latched = combines.any(|combine| combine == Combine::Moments);
         let room = SHARED_BYTES.min(gpu.device.info().shared_bytes_max as usize);
         let (strategy, bytes) = match block {
             bytes if bytes * BLOCK_THREADS as usize <= room => {
                 (Strategy::Private, bytes * BLOCK_THREADS as usize)
             }
-            bytes if bytes <= room => (Strategy::Shared, bytes),
+            // What is kept under a latch has no place in a block's memory.
+            bytes if bytes <= room && !latched => (Strategy::Shared, bytes),
             _ => (Strategy::Global, 0),
         };
         let shape = Shape {
@@ -241,6 +309,13 @@ impl Aggregate {
             true => 1,
             false => table.fill_sync()?.count,
         };
+        let (starts, _) = self.spec.layout();
+        let counted = self.spec.accumulators.iter().zip(starts);
+        let counted = counted.filter(|(added, _)| added.combine == Combine::CountDistinct);
+        for ((_, word), distinct) in counted.zip(self.distincts.drain(..)) {
+            let first = word * table.capacity() * 8;
+            distinct.finish_sync(table.state().slice(first..first + table.capacity() * 8)?)?;
+        }
         // What was queued on the table's own stream comes first: its buffers order that.
         let mut columns = self.columns(rows, space)?;
         let generated = finish(&self.spec, &self.layout).map_err(unplanned)?;
@@ -276,7 +351,9 @@ impl Aggregate {
         drop(args);
         if rows > 0 {
             let texts = self.layout.keys.iter().enumerate();
-            let texts = texts.filter(|(_, (_, repr))| *repr == Repr::Str).map(|(column, _)| column);
+            let texts = texts
+                .filter(|(_, (_, repr))| *repr == Repr::Str)
+                .map(|(column, _)| column);
             for (text, column) in texts.enumerate() {
                 let target = columns[column].values.slice(0..rows * Repr::Str.width())?;
                 table.references(text, rows, target)?;

@@ -72,7 +72,12 @@ pub(super) fn concat_sync(gpu: &Gpu, mut batches: Vec<DeviceBatch>, space: &Spac
             .collect();
         let mut uses = used(batch);
         uses.extend(whole.columns.iter().map(|column| column.values.as_ref()));
-        uses.extend(whole.columns.iter().filter_map(|column| column.validity.as_deref()));
+        uses.extend(
+            whole
+                .columns
+                .iter()
+                .filter_map(|column| column.validity.as_deref()),
+        );
         space.room_sync(size_of_val(table.as_slice()) + 256)?;
         let (stream, reservation) = (&space.stream, &space.reservation);
         gpu.selector
@@ -109,13 +114,26 @@ pub(super) fn gather_sync(
         .collect();
     let mut uses = used(batch);
     uses.extend(gathered.columns.iter().map(|column| column.values.as_ref()));
-    uses.extend(gathered.columns.iter().filter_map(|column| column.validity.as_deref()));
+    uses.extend(
+        gathered
+            .columns
+            .iter()
+            .filter_map(|column| column.validity.as_deref()),
+    );
     space.room_sync(size_of_val(table.as_slice()) + 256 + ErrorWord::RESERVED_BYTES)?;
     let (stream, reservation) = (&space.stream, &space.reservation);
     let error = ErrorWord::new(stream, reservation)?;
     let numbers = numbers.slice(0..rows * 4)?;
-    gpu.selector
-        .gather(stream, reservation, &table, numbers, rows, batch.rows, &uses, &error)?;
+    gpu.selector.gather(
+        stream,
+        reservation,
+        &table,
+        numbers,
+        rows,
+        batch.rows,
+        &uses,
+        &error,
+    )?;
     match error.read_sync(stream)? {
         Some(raised) => Err(Failure::of_raised(raised)),
         None => Ok(gathered),

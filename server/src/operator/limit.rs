@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Gpu, Result};
 use super::concat::gather_sync;
+use super::{Gpu, Result};
 use crate::batch::{DeviceBatch, Space};
 
 /// How far a limit has come.

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod concat;
+mod distinct;
 mod gpu;
 mod limit;
 mod program;

@@ -44,7 +44,8 @@ impl KernelTimes {
                 return true;
             }
             let elapsed = end.since(start).unwrap_or_default();
-            self.run_ns.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
+            self.run_ns
+                .fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
             false
         });
     }
@@ -131,7 +132,7 @@ impl Program {
     }
 
     /// Queues the kernel over `rows` rows, with the arguments that all kernels over rows begin with and those that
-    /// `more` adds. `heap` is a `WfHeap`, where strings are made.
+    /// `more` adds. `heap` is a `WfHeap`, where strings are made. Returns the literals, which strings may refer to.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn launch(
         &self,
@@ -142,9 +143,10 @@ impl Program {
         error: View<'_>,
         shape: Shape,
         more: &[More<'_>],
-    ) -> Result<()> {
+    ) -> Result<Arc<Buffer>> {
+        let literals = Arc::new(space.upload_sync(&self.literals)?);
         if rows == 0 {
-            return Ok(());
+            return Ok(literals);
         }
         let table: Vec<[u64; 2]> = batch
             .columns
@@ -154,19 +156,22 @@ impl Program {
                 [column.values.address(), validity]
             })
             .collect();
-        let own = [space.upload_sync(&table)?, space.upload_sync(&self.literals)?];
+        let table = space.upload_sync(&table)?;
         let args = Args::new()
-            .buffer(&own[0])
+            .buffer(&table)
             .value(rows as u64)
-            .buffer(&own[1])
+            .buffer(&literals)
             .optional_view(heap.map(Buffer::view))
             .view(error);
         let args = more.iter().fold(args, |args, more| more.added_to(args));
-        let args = used(batch).into_iter().fold(args, |args, buffer| args.also_uses(buffer));
+        let args = used(batch)
+            .into_iter()
+            .fold(args, |args, buffer| args.also_uses(buffer));
         let blocks = shape.blocks(space, &self.kernel, rows)?;
         let grid = Grid::new(blocks, BLOCK_THREADS).with_shared_bytes(shape.shared_bytes);
         space.stream.launch(&self.kernel, grid, &args)?;
-        Ok(())
+        drop(args);
+        Ok(literals)
     }
 }
 

@@ -66,7 +66,9 @@ impl Rows {
             return Ok(None);
         }
         let filters = &self.filters;
-        let program = self.masks.of(gpu, times, batch, (), |columns| mask(columns, filters))?;
+        let program = self
+            .masks
+            .of(gpu, times, batch, (), |columns| mask(columns, filters))?;
         let bitmap = space.take_sync(bitmap_bytes(batch.rows))?;
         let view = bitmap.slice(0..bitmap_bytes(batch.rows))?;
         let mut heap = Heap::new(space, filters, batch.rows)?;
@@ -75,10 +77,23 @@ impl Rows {
             more.extend(heap.as_ref().map(|heap| More::Uses(&heap.bytes)));
             times.timed(space, || {
                 let header = heap.as_ref().map(|heap| &heap.header);
-                program.launch(space, batch, batch.rows, header, error.view(), Shape::default(), &more)
+                program.launch(
+                    space,
+                    batch,
+                    batch.rows,
+                    header,
+                    error.view(),
+                    Shape::default(),
+                    &more,
+                )
             })?;
             drop(more);
-            match heap.as_ref().map(|heap| heap.larger_sync(space)).transpose()?.flatten() {
+            match heap
+                .as_ref()
+                .map(|heap| heap.larger_sync(space))
+                .transpose()?
+                .flatten()
+            {
                 Some(larger) => heap = Some(larger),
                 None => break,
             }
@@ -123,7 +138,9 @@ impl Rows {
             let outputs: Vec<Expr> = computed.iter().map(|&at| self.outputs[at].clone()).collect();
             let program = self
                 .projections
-                .of(gpu, times, batch, computed.clone(), |columns| project(columns, &outputs))?;
+                .of(gpu, times, batch, computed.clone(), |columns| {
+                    project(columns, &outputs)
+                })?;
             let mut heap = Heap::new(space, &outputs, rows)?;
             loop {
                 let mut made = new_columns(&outputs, batch, rows, space)?;
@@ -139,7 +156,7 @@ impl Rows {
                     more.extend(column.validity.as_deref().map(More::Uses));
                 }
                 more.extend(heap.as_ref().map(|heap| More::Uses(&heap.bytes)));
-                times.timed(space, || {
+                let literals = times.timed(space, || {
                     let header = heap.as_ref().map(|heap| &heap.header);
                     program.launch(space, batch, rows, header, error.view(), Shape::default(), &more)
                 })?;
@@ -150,10 +167,11 @@ impl Rows {
                     heap = Some(larger);
                     continue;
                 }
-                if let Some(heap) = &heap {
-                    for column in made.iter_mut().filter(|column| column.repr == Repr::Str) {
-                        column.owners.push(Arc::clone(&heap.bytes));
-                    }
+                for column in made.iter_mut().filter(|column| column.repr == Repr::Str) {
+                    column.owners.push(Arc::clone(&literals));
+                    column
+                        .owners
+                        .extend(heap.as_ref().map(|heap| Arc::clone(&heap.bytes)));
                 }
                 for (column, &at) in made.into_iter().zip(&computed) {
                     columns[at] = Some(column);
@@ -175,10 +193,19 @@ struct Selection {
 }
 
 /// Memory for columns that a kernel is about to fill.
-fn new_columns(outputs: &[Expr], batch: &DeviceBatch, rows: usize, space: &Space) -> Result<Vec<DeviceColumn>> {
+fn new_columns(
+    outputs: &[Expr],
+    batch: &DeviceBatch,
+    rows: usize,
+    space: &Space,
+) -> Result<Vec<DeviceColumn>> {
     let column = |output: &Expr| {
-        let repr = Repr::of(&output.data_type)
-            .ok_or_else(|| unplanned(format!("values of type {} are not held on the GPU", output.data_type)))?;
+        let repr = Repr::of(&output.data_type).ok_or_else(|| {
+            unplanned(format!(
+                "values of type {} are not held on the GPU",
+                output.data_type
+            ))
+        })?;
         let validity = match output.nullable {
             true => Some(Arc::new(space.take_sync(bitmap_bytes(rows))?)),
             false => None,

@@ -61,7 +61,13 @@ impl Sort {
     }
 
     /// Takes the rows of `batch`, which `space` holds.
-    pub fn add_sync(&mut self, gpu: &Gpu, times: &KernelTimes, batch: DeviceBatch, space: Space) -> Result<()> {
+    pub fn add_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: DeviceBatch,
+        space: Space,
+    ) -> Result<()> {
         let mut batch = self.rows.apply_sync(gpu, times, batch, &space)?;
         if batch.rows == 0 {
             return Ok(());
@@ -73,7 +79,9 @@ impl Sort {
         }
         space.shrink();
         self.kept.push((batch, space.clone()));
-        let Some(fetch) = self.spec.fetch else { return Ok(()) };
+        let Some(fetch) = self.spec.fetch else {
+            return Ok(());
+        };
         let kept: usize = self.kept.iter().map(|(batch, _)| batch.rows).sum();
         if kept > (fetch.saturating_mul(KEPT_TIMES)).max(KEPT_MIN) {
             let all = self.kept.drain(..).map(|(batch, _)| batch).collect();
@@ -86,7 +94,12 @@ impl Sort {
     }
 
     /// All rows, or the first of them, in order.
-    pub fn finish_sync(&mut self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<Option<DeviceBatch>> {
+    pub fn finish_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        space: &Space,
+    ) -> Result<Option<DeviceBatch>> {
         if self.kept.is_empty() {
             return Ok(None);
         }
@@ -107,7 +120,9 @@ impl Sort {
     ) -> Result<DeviceBatch> {
         let rows = batch.rows;
         if u32::try_from(rows).is_err() {
-            return Err(Failure::Fallback(format!("{rows} rows to sort at once, numbers have 32 bits")));
+            return Err(Failure::Fallback(format!(
+                "{rows} rows to sort at once, numbers have 32 bits"
+            )));
         }
         let longest = self.longest_sync(gpu, times, &batch, space)?;
         let (generated, words) = sort_keys(&shapes(&batch), &self.spec, &longest).map_err(unplanned)?;
@@ -161,7 +176,15 @@ impl Sort {
         let error = ErrorWord::new(&space.stream, &space.reservation)?;
         times.timed(space, || {
             let more = [More::View(longest.view())];
-            program.launch(space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+            program.launch(
+                space,
+                batch,
+                batch.rows,
+                None,
+                error.view(),
+                Shape::default(),
+                &more,
+            )
         })?;
         if let Some(raised) = error.read_sync(&space.stream)? {
             return Err(Failure::of_raised(raised));

@@ -13,12 +13,16 @@ use super::graph::list;
 pub enum Combine {
     /// Rows whose argument is not null are counted; all rows without an argument.
     Count,
+    /// Different values of the argument are counted.
+    CountDistinct,
     /// Integers are added and wrap, as DataFusion's do.
     SumInteger,
     /// Decimals are added in 128 bits.
     SumDecimal,
     /// Floating-point numbers are added in double precision.
     SumFloat,
+    /// Count, mean and squared differences from it, of floating-point numbers.
+    Moments,
     /// The smallest, as a word of the same order.
     Min,
     /// The largest, as a word of the same order.
@@ -44,14 +48,23 @@ impl Combine {
     pub fn words(self) -> usize {
         match self {
             Self::SumDecimal => 2,
+            Self::Moments => 4,
             wide if wide.is_extreme() => 3,
             _ => 1,
         }
     }
 
+    /// Whether rows are added to it by the kernel that adds to most.
+    pub fn is_plain(self) -> bool {
+        !self.is_extreme() && self != Self::CountDistinct
+    }
+
     /// Whether it keeps a value under a version, by a kernel that may run again over the same rows.
     pub fn is_extreme(self) -> bool {
-        matches!(self, Self::MinWide | Self::MaxWide | Self::MinText | Self::MaxText)
+        matches!(
+            self,
+            Self::MinWide | Self::MaxWide | Self::MinText | Self::MaxText
+        )
     }
 
     /// What every byte of them is before the first row.
@@ -90,6 +103,15 @@ pub enum Finish {
         sum: usize,
         /// Which.
         count: usize,
+    },
+    /// The spread of numbers around their mean.
+    Variance {
+        /// Which.
+        moments: usize,
+        /// Of a sample: divided by one less than the count.
+        of_sample: bool,
+        /// The square root of it.
+        deviation: bool,
     },
     /// A sum of decimals, `scale_digits` digits more behind the point, divided by a count.
     AverageDecimal {
@@ -144,6 +166,21 @@ impl AggregateSpec {
             std::iter::repeat_n(accumulator.combine.initial_byte(), accumulator.combine.words())
         };
         self.accumulators.iter().flat_map(words).collect()
+    }
+
+    /// Calls `visitor` with every expression over the columns of the source.
+    pub fn visit(&self, visitor: &mut dyn FnMut(&Expr)) {
+        let added = self.accumulators.iter();
+        let added = added.flat_map(|accumulator| accumulator.argument.iter().chain(&accumulator.filter));
+        self.keys.iter().chain(added).for_each(visitor);
+    }
+
+    /// The same with expressions that may be replaced.
+    pub fn visit_mut(&mut self, visitor: &mut dyn FnMut(&mut Expr)) {
+        let added = self.accumulators.iter_mut();
+        let added =
+            added.flat_map(|accumulator| accumulator.argument.iter_mut().chain(&mut accumulator.filter));
+        self.keys.iter_mut().chain(added).for_each(visitor);
     }
 
     /// The place of an accumulator, which is added if it is not there.

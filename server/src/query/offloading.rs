@@ -22,7 +22,11 @@ use crate::offload::{Fallback, offload};
 pub struct Offload;
 
 impl PhysicalOptimizerRule for Offload {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, options: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        options: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let Some(settings) = options.extensions.get::<Settings>() else {
             return Ok(plan);
         };
@@ -33,7 +37,13 @@ impl PhysicalOptimizerRule for Offload {
             return Ok(plan);
         };
         let offloaded = offload(&plan, &|graph, inputs, original| {
-            Arc::new(GpuExec::new(graph, inputs, original, Arc::clone(&gpu), settings.clone()))
+            Arc::new(GpuExec::new(
+                graph,
+                inputs,
+                original,
+                Arc::clone(&gpu),
+                settings.clone(),
+            ))
         })?;
         if offloaded.fallbacks.is_empty() {
             return Ok(offloaded.plan);

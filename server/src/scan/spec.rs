@@ -65,7 +65,12 @@ pub(super) struct Pruning {
 
 impl std::fmt::Display for ScanSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns: Vec<&str> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         let files = match self.files.len() {
             1 => "1 file".to_owned(),
             count => format!("{count} files"),

@@ -35,6 +35,8 @@ pub enum Role {
     UnderTest,
     /// A second opinion: values must agree, and errors must be errors, in whatever words.
     Reference,
+    /// The engine under test on a device: held like a second opinion; `skipif device` skips for it.
+    OnDevice,
 }
 
 /// Runs every record of `file`; `tables` are the names that make a query one that reads a table.
@@ -44,15 +46,19 @@ where
     M: MakeConnection<Conn = D>,
 {
     let mut runner = new_runner(connect);
-    if role == Role::UnderTest {
-        runner.with_column_validator(strict_column_validator);
+    match role {
+        Role::UnderTest => {
+            runner.with_column_validator(strict_column_validator);
+        }
+        Role::OnDevice => runner.add_label("device"),
+        Role::Reference => {}
     }
     let mut outcome = Outcome::default();
     for mut record in parse_file::<ColumnKind>(file)? {
         if matches!(record, Record::Halt { .. }) {
             break;
         }
-        if role == Role::Reference {
+        if role != Role::UnderTest {
             accept_any_error_message(&mut record);
         }
         let reads_table = matches!(&record, Record::Query { sql, .. } if mentions_any(sql, tables));

@@ -40,7 +40,10 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
         let repr = Repr::of(&outcome.data_type)
             .ok_or_else(|| format!("{outcome} of type {} is not held on the GPU", outcome.data_type))?;
         let word = |accumulator: usize, word: usize| {
-            format!("(active ? state[{}ull * capacity + at] : 0ull)", starts[accumulator] + word)
+            format!(
+                "(active ? state[{}ull * capacity + at] : 0ull)",
+                starts[accumulator] + word
+            )
         };
         let (valid, value) = match &outcome.finish {
             Finish::Value { accumulator, count } => {
@@ -60,6 +63,16 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
                     word(*count, 0)
                 ),
             ),
+            Finish::Variance {
+                moments,
+                of_sample,
+                deviation,
+            } => {
+                let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
+                let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
+                let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
+                (format!("{} > {less}.0", float(1)), spread)
+            }
             Finish::AverageDecimal {
                 sum,
                 count,

@@ -53,7 +53,12 @@ pub(super) fn write_keys(code: &mut Code, layout: &KeyLayout, keys: &[Expr]) -> 
         layout.texts.len().max(1),
         match layout.texts.is_empty() {
             true => "0u".to_owned(),
-            false => layout.texts.iter().map(|word| format!("{word}u")).collect::<Vec<_>>().join(", "),
+            false => layout
+                .texts
+                .iter()
+                .map(|word| format!("{word}u"))
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     );
     if layout.null_word {
@@ -62,7 +67,11 @@ pub(super) fn write_keys(code: &mut Code, layout: &KeyLayout, keys: &[Expr]) -> 
             Some(format!("({valid} ? 0ull : 1ull << {index})"))
         });
         let bits: Vec<String> = bits.collect();
-        let bits = if bits.is_empty() { "0ull".into() } else { bits.join(" | ") };
+        let bits = if bits.is_empty() {
+            "0ull".into()
+        } else {
+            bits.join(" | ")
+        };
         lines.push_str(&format!("words[0] = {bits};\n"));
     }
     let mut text = 0;

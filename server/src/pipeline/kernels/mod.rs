@@ -3,6 +3,7 @@
 //! Every kernel is generated from a specification and the shapes of its input columns, and depends on nothing else:
 //! literals are parameters, so that queries which differ only in them share a kernel.
 
+mod distinct;
 mod extremes;
 mod finish;
 mod groups;
@@ -11,6 +12,7 @@ mod rows;
 mod sorting;
 mod update;
 
+pub use distinct::{INSERT_DISTINCT, insert_distinct, member_layout};
 pub use extremes::{UPDATE_EXTREMES, update_extremes};
 pub use finish::{FINISH, finish};
 pub use groups::{FIND_GROUPS, find_groups};
@@ -36,7 +38,8 @@ pub struct Generated {
 pub const BLOCK_THREADS: u32 = 256;
 
 /// The part of an argument list that all kernels over rows begin with.
-const ROW_ARGUMENTS: &str = "const WfColumn* columns, u64 rows, const u8* literals, WfHeap* heap, WfError* error";
+const ROW_ARGUMENTS: &str =
+    "const WfColumn* columns, u64 rows, const u8* literals, WfHeap* heap, WfError* error";
 
 /// A loop over rows in whole blocks, so that all lanes of a warp come round together. The body finds `row` and
 /// `active` in scope.

@@ -47,7 +47,10 @@ pub fn sort_keys(
     for key in &spec.keys {
         let value = code.value(&key.expr)?;
         let repr = Repr::of(&key.expr.data_type).ok_or_else(|| {
-            format!("sort key {} of type {} is not held on the GPU", key.expr, key.expr.data_type)
+            format!(
+                "sort key {} of type {} is not held on the GPU",
+                key.expr, key.expr.data_type
+            )
         })?;
         let valid = value.valid.as_deref().unwrap_or("true");
         let mut push = |value: String| {
@@ -63,7 +66,10 @@ pub fn sort_keys(
             let bytes = longest.get(text).copied().unwrap_or(0);
             text += 1;
             for place in 0..bytes.div_ceil(8) {
-                push(format!("{valid} ? {not}wf_string_word({}, {place}) : 0ull", value.text));
+                push(format!(
+                    "{valid} ? {not}wf_string_word({}, {place}) : 0ull",
+                    value.text
+                ));
             }
             // Strings that go on with zero bytes differ in length only.
             push(format!("{valid} ? {not}(u64){}.bytes : 0ull", value.text));

@@ -36,13 +36,12 @@ pub fn update(
     if strategy == Strategy::Registers {
         keep_active(&mut code, filters)?;
     } else {
-        code.write(
-            "u32 group = active ? groups[row] : WF_NO_GROUP;\nactive = group != WF_NO_GROUP;\n",
-        );
+        code.write("u32 group = active ? groups[row] : WF_NO_GROUP;\nactive = group != WF_NO_GROUP;\n");
     }
     let mut lines = String::new();
     for (accumulator, &start) in added_to(spec, &starts) {
         let (condition, value) = added(&mut code, accumulator)?;
+        let value = of_row(accumulator.combine, &value);
         let line = operation(strategy, accumulator.combine, start, &value);
         lines.push_str(&format!("if ({condition}) {{ {line} }}\n"));
     }
@@ -64,7 +63,7 @@ fn added_to<'a>(
     starts: &'a [usize],
 ) -> impl Iterator<Item = (&'a Accumulator, &'a usize)> {
     let all = spec.accumulators.iter().zip(starts);
-    all.filter(|(accumulator, _)| !accumulator.combine.is_extreme())
+    all.filter(|(accumulator, _)| accumulator.combine.is_plain())
 }
 
 /// When a row counts, and what is added of it.
@@ -92,10 +91,10 @@ pub(super) fn added(code: &mut Code, accumulator: &Accumulator) -> Result<(Strin
 fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
     let text = &value.text;
     Ok(match combine {
-        Combine::Count => "1ull".into(),
+        Combine::Count | Combine::CountDistinct => "1ull".into(),
         Combine::SumInteger => format!("(u64)({text})"),
         Combine::SumDecimal => format!("(i128)({text})"),
-        Combine::SumFloat => format!("(f64)({text})"),
+        Combine::SumFloat | Combine::Moments => format!("(f64)({text})"),
         Combine::MinWide | Combine::MaxWide => format!("(i128)({text})"),
         Combine::MinText | Combine::MaxText => text.clone(),
         Combine::Min | Combine::Max => match value.repr {
@@ -115,9 +114,10 @@ fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
 /// The name of an operation on words.
 fn verb(combine: Combine) -> &'static str {
     match combine {
-        Combine::Count | Combine::SumInteger => "add",
+        Combine::Count | Combine::CountDistinct | Combine::SumInteger => "add",
         Combine::SumDecimal => "add_wide",
         Combine::SumFloat => "add_f64",
+        Combine::Moments => "moments",
         Combine::Min => "min",
         Combine::Max => "max",
         Combine::MinWide | Combine::MaxWide => "extreme_wide",
@@ -130,14 +130,19 @@ fn verb(combine: Combine) -> &'static str {
 
 /// The call that adds `value` to the words of an accumulator; `place` names a word.
 fn call(form: &str, combine: Combine, place: impl Fn(usize) -> String, value: &str) -> String {
-    match combine.words() {
-        2 => format!(
-            "wf_{form}_{}(&{}, &{}, {value});",
-            verb(combine),
-            place(0),
-            place(1)
-        ),
-        _ => format!("wf_{form}_{}(&{}, {value});", verb(combine), place(0)),
+    // Words of one thread's own need no latch.
+    let first = usize::from(combine == Combine::Moments && form == "own");
+    let places: Vec<String> = (first..combine.words())
+        .map(|word| format!("&{}", place(word)))
+        .collect();
+    format!("wf_{form}_{}({}, {value});", verb(combine), places.join(", "))
+}
+
+/// What one row adds.
+fn of_row(combine: Combine, value: &str) -> String {
+    match combine {
+        Combine::Moments => format!("1.0, {value}, 0.0"),
+        _ => value.to_owned(),
     }
 }
 
@@ -172,11 +177,17 @@ fn initial(spec: &AggregateSpec) -> Vec<&'static str> {
 
 fn before(spec: &AggregateSpec, strategy: Strategy, words: usize) -> String {
     let initial = initial(spec);
-    let list = if initial.is_empty() { "0ull".into() } else { initial.join(", ") };
+    let list = if initial.is_empty() {
+        "0ull".into()
+    } else {
+        initial.join(", ")
+    };
     match strategy {
         Strategy::Registers => {
             let declared = initial.iter().enumerate();
-            declared.map(|(word, value)| format!("u64 r{word} = {value};\n")).collect()
+            declared
+                .map(|(word, value)| format!("u64 r{word} = {value};\n"))
+                .collect()
         }
         Strategy::Private => format!(
             "const u32 WORDS = {words}u;\nconst u64 initial[] = {{{list}}};\nWF_DYNAMIC_SHARED(u64, slots);\n\
@@ -197,6 +208,9 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
     let joined = |combine: Combine| match combine {
         Combine::SumDecimal => "(i128)((u128)b1 << 64 | b0)",
         Combine::SumFloat => "__longlong_as_double((i64)b0)",
+        Combine::Moments => {
+            "__longlong_as_double((i64)b1), __longlong_as_double((i64)b2), __longlong_as_double((i64)b3)"
+        }
         _ => "b0",
     };
     match strategy {
@@ -208,7 +222,12 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
                 let fetch: String = (0..combine.words())
                     .map(|word| format!("u64 b{word} = wf_shfl_xor(r{}, lanes); ", start + word))
                     .collect();
-                let own = call("own", combine, |word| format!("r{}", start + word), joined(combine));
+                let own = call(
+                    "own",
+                    combine,
+                    |word| format!("r{}", start + word),
+                    joined(combine),
+                );
                 text.push_str(&format!(
                     "for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n"
                 ));
@@ -231,7 +250,8 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
             for (accumulator, &start) in accumulators() {
                 let combine = accumulator.combine;
                 let count = combine.words();
-                let slot = |word: usize| format!("slots[(group * WORDS + {}u) * {BLOCK_THREADS}u + ", start + word);
+                let slot =
+                    |word: usize| format!("slots[(group * WORDS + {}u) * {BLOCK_THREADS}u + ", start + word);
                 let load: String = (0..count)
                     .map(|word| format!("u64 a{word} = {}wf_lane_id()]; ", slot(word)))
                     .collect();
@@ -242,7 +262,9 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
                     .map(|word| format!("u64 b{word} = wf_shfl_xor(a{word}, lanes); "))
                     .collect();
                 let own = call("own", combine, |word| format!("a{word}"), joined(combine));
-                let give: String = (0..count).map(|word| format!("u64 b{word} = a{word}; ")).collect();
+                let give: String = (0..count)
+                    .map(|word| format!("u64 b{word} = a{word}; "))
+                    .collect();
                 let place = |word| format!("state[{}ull * capacity + group]", start + word);
                 let shared = call("shared", combine, place, joined(combine));
                 text.push_str(&format!(

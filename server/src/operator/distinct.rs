@@ -1,0 +1,93 @@
+//! Different values of an argument, counted a group: a set of groups and values, counted at the end.
+
+use kernels::group::{GroupShape, GroupTable};
+use kernels::{Buffer, ErrorWord, View};
+
+use super::program::{More, Programs, Shape};
+use super::{Gpu, KernelTimes, Result, unplanned};
+use crate::batch::{DeviceBatch, Space};
+use crate::pipeline::aggregate::Accumulator;
+use crate::pipeline::expr::Expr;
+use crate::pipeline::kernels::{insert_distinct, member_layout};
+
+/// Members that a set starts with room for.
+const MEMBERS_MIN: usize = 1 << 16;
+
+/// The values of one argument so far.
+#[derive(Debug)]
+pub(super) struct Distinct {
+    argument: Expr,
+    filter: Option<Expr>,
+    set: GroupTable,
+    programs: Programs<()>,
+}
+
+impl Distinct {
+    /// An empty set for the argument of `accumulator`.
+    pub(super) fn new(gpu: &Gpu, accumulator: &Accumulator, space: &Space) -> Result<Self> {
+        let argument = accumulator
+            .argument
+            .clone()
+            .ok_or_else(|| unplanned("a count of different values of nothing".into()))?;
+        let layout = member_layout(&argument).map_err(unplanned)?;
+        let shape = GroupShape {
+            key_words: layout.words,
+            texts: layout.texts,
+            state: Vec::new(),
+        };
+        let (stream, reservation) = (&space.stream, &space.reservation);
+        Ok(Self {
+            argument,
+            filter: accumulator.filter.clone(),
+            set: GroupTable::new(&gpu.grouper, stream, reservation, shape, MEMBERS_MIN)?,
+            programs: Programs::default(),
+        })
+    }
+
+    /// Enters the rows of `batch`, whose groups are `groups`; without them there is one group, of the rows that
+    /// `filters` keep.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn add_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        filters: &[Expr],
+        groups: Option<&Buffer>,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<()> {
+        let (argument, filter) = (&self.argument, self.filter.as_ref());
+        let program = self.programs.of(gpu, times, batch, (), |columns| {
+            insert_distinct(columns, filters, groups.is_some(), argument, filter)
+        })?;
+        loop {
+            let mut more = vec![
+                groups.map_or(More::U64(0), |groups| More::View(groups.view())),
+                More::View(self.set.header()),
+            ];
+            more.extend(self.set.uses().into_iter().map(More::Uses));
+            times.timed(space, || {
+                program.launch(
+                    space,
+                    batch,
+                    batch.rows,
+                    None,
+                    error.view(),
+                    Shape::default(),
+                    &more,
+                )
+            })?;
+            drop(more);
+            if !self.set.fill_sync()?.overflowed {
+                return Ok(());
+            }
+            self.set.grow_sync()?;
+        }
+    }
+
+    /// Adds the number of values of each group to `counts`, a word a group.
+    pub(super) fn finish_sync(&self, counts: View<'_>) -> Result<()> {
+        Ok(self.set.count_members_sync(counts)?)
+    }
+}

@@ -1,0 +1,62 @@
+//! Different values of each group, as members of a set.
+
+use super::super::expr::{ColumnShape, Expr};
+use super::keys::{KeyLayout, write_keys};
+use super::{Generated, code, generated, keep_active, kept, over_rows};
+use crate::batch::Repr;
+
+/// Name of the kernel of [`insert_distinct`].
+pub const INSERT_DISTINCT: &str = "insert_distinct";
+
+/// The layout of a set's keys: the group, then the value.
+pub fn member_layout(argument: &Expr) -> Result<KeyLayout, String> {
+    let repr = argument.repr()?;
+    Ok(KeyLayout {
+        null_word: false,
+        keys: vec![(1, repr)],
+        words: if repr == Repr::I128 { 3 } else { 2 },
+        texts: if repr == Repr::Str { vec![1] } else { Vec::new() },
+    })
+}
+
+/// Enters the value of each row, with its group, into a set. It may run again over the same rows, and has to where the
+/// set had no room. Arguments after the common ones: `const u32* groups` (one a row; null where there is one group, and
+/// `filters` are applied here), `WfGroups* set`.
+pub fn insert_distinct(
+    columns: &[ColumnShape],
+    filters: &[Expr],
+    grouped: bool,
+    argument: &Expr,
+    filter: Option<&Expr>,
+) -> Result<Generated, String> {
+    let layout = member_layout(argument)?;
+    let mut code = code(columns);
+    if grouped {
+        code.write("u32 group = active ? groups[row] : WF_NO_GROUP;\nactive = group != WF_NO_GROUP;\n");
+    } else {
+        keep_active(&mut code, filters)?;
+        code.write("u32 group = 0;\n");
+    }
+    if let Some(filter) = filter {
+        let keep = kept(&code.value(filter)?);
+        code.write(&format!("active = active && {keep};\n"));
+    }
+    if let Some(valid) = code.value(argument)?.valid {
+        code.write(&format!("active = active && {valid};\n"));
+    }
+    write_keys(&mut code, &layout, std::slice::from_ref(argument))?;
+    code.write(&format!(
+        "words[0] = group;\nif (active) wf_find_group<{}, {}>(set, words, texts, text_words);\n",
+        layout.words,
+        layout.texts.len()
+    ));
+    let body = code.take_text();
+    let text = over_rows(
+        INSERT_DISTINCT,
+        ", const u32* groups, WfGroups* set",
+        "",
+        &body,
+        "",
+    );
+    Ok(generated(INSERT_DISTINCT, text, &code))
+}
