@@ -5,7 +5,9 @@ pub mod bench;
 pub mod doctor;
 pub mod generate;
 pub mod hash_password;
+pub mod kernel_cache;
 mod local;
+pub mod selftest;
 pub mod serve;
 pub mod sql;
 
@@ -42,6 +44,11 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Time queries on this machine, check their answers, and compare with others
     Bench(bench::BenchArgs),
+    /// Check the kernels, and queries that use them, on a device of this machine
+    #[command(name = "selftest", long_about = selftest::ABOUT)]
+    SelfTest(selftest::SelfTestArgs),
+    /// Compile kernels ahead of time
+    Kernels(kernel_cache::KernelsArgs),
     /// Say what this machine offers and what `serve` would miss on it
     Doctor(doctor::DoctorArgs),
     /// Ask a running server whether it is ready
@@ -57,6 +64,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Sql(args) => sql::run(&args),
         Command::Generate(args) => report(generate::run(args)),
         Command::Bench(args) => bench::run(&args),
+        Command::SelfTest(args) => selftest::run(&args),
+        Command::Kernels(args) => report(kernel_cache::run(&args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => doctor::run_health(&args),
         Command::HashPassword(args) => report(hash_password::run(&args)),

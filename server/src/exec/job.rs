@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::TaskContext;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
@@ -96,6 +96,13 @@ impl Job {
         ran.map(|_| ())
     }
 
+    /// The subtree's batches from the CPU.
+    fn on_cpu(&self) -> Result<SendableRecordBatchStream> {
+        // Some operators start tasks as soon as they are asked.
+        let _runtime = self.handle.enter();
+        execute_stream(Arc::clone(&self.original), Arc::clone(&self.context))
+    }
+
     /// Runs the subtree on the CPU after the device refused some of its input.
     fn fall_back(&self, reason: &str, sent: bool) -> Result<()> {
         let node = self.original.name();
@@ -108,7 +115,7 @@ impl Job {
         if self.settings.engine.fallback_mode == FallbackMode::Warn {
             tracing::warn!(node, reason, "fallback to the CPU while running");
         }
-        let mut batches = execute_stream(Arc::clone(&self.original), Arc::clone(&self.context))?;
+        let mut batches = self.on_cpu()?;
         self.handle.block_on(async {
             while let Some(batch) = batches.try_next().await? {
                 if self.sender.send(Item::Batch(batch)).await.is_err() {
@@ -131,7 +138,7 @@ impl Job {
             Err(Failure::Error(error)) => Err(error),
             Ok(()) => Ok(found),
         };
-        let batches = execute_stream(Arc::clone(&self.original), Arc::clone(&self.context))?;
+        let batches = self.on_cpu()?;
         let expected: Result<Vec<RecordBatch>> = self.handle.block_on(batches.try_collect());
         let found = match (ran, expected) {
             (Ok(found), Ok(expected)) => {

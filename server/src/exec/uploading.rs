@@ -20,7 +20,11 @@ pub(super) fn run(flow: &Flow<'_>, id: PipelineId, input: usize, take: &mut Take
     let plan = Arc::clone(&flow.inputs[input]);
     let schema = plan.schema();
     let rows_max = flow.settings.engine.max_rows_per_partition.max(1);
-    let mut batches = execute_stream(plan, Arc::clone(flow.context))?;
+    let mut batches = {
+        // Some operators start tasks as soon as they are asked.
+        let _runtime = flow.handle.enter();
+        execute_stream(plan, Arc::clone(flow.context))?
+    };
     let mut gathered: Vec<RecordBatch> = Vec::new();
     let (mut rows, mut bytes) = (0, 0);
     loop {

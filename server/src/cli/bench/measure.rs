@@ -7,9 +7,6 @@ use crate::cli::local::{Answer, Plan, Session};
 use crate::error::{Error, Result};
 use crate::tpch::Query;
 
-/// How a run that the device gave back to the CPU is refused under `fallback_mode = raise`.
-const GAVE_BACK: &str = "cannot go on on the GPU";
-
 /// Who is asked, about what.
 pub struct Bench<'a> {
     /// What was asked for.
@@ -108,7 +105,7 @@ impl Bench<'_> {
                     runs.push(ran.wall.as_secs_f64());
                     answer = Some(ran);
                 }
-                Err(error) if plan == Plan::Whole && error.message().contains(GAVE_BACK) => {
+                Err(error) if plan == Plan::Whole && error.message().contains(Plan::GAVE_BACK) => {
                     plan = Plan::Part(error.message().to_owned());
                     self.session.set("fallback_mode", "warn").await?;
                     runs.clear();

@@ -61,8 +61,7 @@ fn tpch(args: &TpchArgs) -> Result<bool> {
 async fn measure(args: &TpchArgs, files: Option<Files>) -> Result<bool> {
     let (server, url) = match (&args.url, &files) {
         (None, Some(files)) => {
-            let server =
-                LocalServer::start(local::config(&files.folder.display().to_string(), &flags(args))?).await?;
+            let server = LocalServer::start(local::config(&[&files.folder], &flags(args))?).await?;
             let url = server.url().to_owned();
             (Some(server), url)
         }

@@ -1,24 +1,163 @@
-//! NVIDIA driver, GPUs and run-time compiler, as the device layer finds them.
+//! NVIDIA driver, GPUs and run-time compiler, as the device layer finds them, and what the GPU that would be used does
+//! at best: copies, compiling, a few of the kernels' own checks.
 
-use kernels::cuda::{DriverState, GpuFacts, NvrtcState, Probe, probe};
+use std::time::{Duration, Instant};
+
+use kernels::cuda::{DriverState, GpuFacts, NvrtcCompiler, NvrtcState, Probe, probe, use_nvrtc_folder};
+use kernels::selftest::{self, measure_rates_sync};
+use kernels::{Compiler, Device, DeviceKind, KernelSource};
 
 use super::finding::Finding;
+use crate::config::Config;
 use crate::config::sections::DeviceChoice;
+use crate::core::kernel_cache;
+use crate::error::Result;
+use crate::exec::Gpus;
 
 const SECTION: &str = "GPU";
 
-/// What a GPU is good for in this version.
-const NOT_YET: &str = "this version plans for GPUs but runs every query on the CPU";
+/// The beginnings of the names of the checks that are run: one of each kind of work.
+const CHECKS: [&str; 4] = ["device/", "prelude/block_scan", "parquet/codes", "sort/order"];
+const SEED: u64 = 1;
 
-pub(super) fn findings(device: DeviceChoice) -> Vec<Finding> {
-    match device {
+pub(super) fn findings(config: &Config) -> Vec<Finding> {
+    match config.engine.device {
         DeviceChoice::Cpu => {
             vec![Finding::of(SECTION, "device").ok("not looked for: the option device is cpu")]
         }
-        DeviceChoice::Sim => {
-            vec![Finding::of(SECTION, "device").ok("not looked for: the option device is sim")]
+        DeviceChoice::Sim => of_device(config, None),
+        DeviceChoice::Auto | DeviceChoice::Cuda => {
+            let mut findings = Vec::new();
+            if let Some(folder) = &config.gpu.nvrtc_folder
+                && let Err(error) = use_nvrtc_folder(folder)
+            {
+                findings
+                    .push(Finding::of(SECTION, "nvrtc_folder").warn(error, "mend the option nvrtc_folder"));
+            }
+            let found = probe();
+            findings.extend(of_probe(&found));
+            if found.is_usable() {
+                let gpu = found
+                    .gpus
+                    .iter()
+                    .find(|gpu| gpu.ordinal as usize == config.gpu.gpu);
+                findings.extend(of_device(config, gpu));
+            }
+            findings
         }
-        DeviceChoice::Auto | DeviceChoice::Cuda => of_probe(&probe()),
+    }
+}
+
+/// What the device that queries would run on does, opened as `serve` opens it.
+fn of_device(config: &Config, gpu: Option<&GpuFacts>) -> Vec<Finding> {
+    // Before anything else is compiled: what the first query of a process would meet.
+    let first = gpu.map(|gpu| first_compile(&gpu.architecture));
+    let environment = crate::config::store_environment();
+    let gpus = Gpus::new(&config.gpu, kernel_cache(&environment));
+    let start = Instant::now();
+    let finding = Finding::of(SECTION, "device");
+    let choice = match config.engine.device {
+        DeviceChoice::Auto => DeviceChoice::Cuda,
+        named => named,
+    };
+    let opened = match gpus.chosen(choice) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Vec::new(),
+        Err(error) => {
+            let advice = match config.engine.device {
+                DeviceChoice::Auto => "queries run on the CPU until it is mended",
+                _ => "`serve` will not start: mend it, or set device = auto or cpu",
+            };
+            return vec![match config.engine.device {
+                DeviceChoice::Auto => finding.warn(error.message(), advice),
+                _ => finding.missing(error.message(), advice),
+            }];
+        }
+    };
+    let info = opened.device.info();
+    let mut findings = vec![finding.ok(format!(
+        "{}, {}, its library kernels ready after {}",
+        info.label(),
+        info.name,
+        short(start.elapsed())
+    ))];
+    if info.kind == DeviceKind::Cuda {
+        findings.extend(rates(&opened.device, first));
+    }
+    findings.push(checks(&opened.device));
+    findings
+}
+
+/// Time of the first kernel that this process compiles.
+fn first_compile(architecture: &str) -> Result<Duration, String> {
+    let text = "WF_KERNEL(32) first(u64* out) { out[wf_grid_thread()] = 1; }";
+    let source = KernelSource::generated("first", text, &["first"]);
+    let start = Instant::now();
+    NvrtcCompiler::new(architecture)
+        .and_then(|compiler| compiler.compile(&source))
+        .map_err(|error| error.to_string())?;
+    Ok(start.elapsed())
+}
+
+fn rates(device: &Device, first: Option<Result<Duration, String>>) -> Vec<Finding> {
+    let copies = Finding::of(SECTION, "copies");
+    let compiling = Finding::of(SECTION, "compiling");
+    let measured = match measure_rates_sync(device) {
+        Ok(measured) => measured,
+        Err(error) => {
+            return vec![copies.warn(error, "look for other programs on the GPU with `nvidia-smi`")];
+        }
+    };
+    let gigabytes = |rate: f64| format!("{:.1} GB/s", rate / 1e9);
+    let found = format!(
+        "{} to the device, {} to the host, {} within the device",
+        gigabytes(measured.to_device),
+        gigabytes(measured.to_host),
+        gigabytes(measured.on_device)
+    );
+    let compiling = match first {
+        Some(Err(error)) => compiling.warn(
+            error,
+            "queries fail or run on the CPU: mend the run-time compiler",
+        ),
+        Some(Ok(first)) => compiling.ok(format!(
+            "{} for the first kernel of a process, {} for the next",
+            short(first),
+            short(measured.compile)
+        )),
+        None => compiling.ok(format!("{} for a small kernel", short(measured.compile))),
+    };
+    vec![copies.ok(found), compiling]
+}
+
+fn checks(device: &Device) -> Finding {
+    let finding = Finding::of(SECTION, "checks");
+    let chosen = selftest::checks().into_iter();
+    let chosen: Vec<_> = chosen
+        .filter(|check| CHECKS.iter().any(|prefix| check.name.starts_with(prefix)))
+        .collect();
+    let mut failures = Vec::new();
+    selftest::run(device, &chosen, SEED, |outcome| {
+        if let Err(failure) = &outcome.result {
+            failures.push(format!("{}: {}", outcome.name, failure.0));
+        }
+    });
+    match failures.len() {
+        0 => finding.ok(format!(
+            "{} of the kernels' own passed; `warpflight selftest` runs all",
+            chosen.len()
+        )),
+        _ => finding.missing(
+            failures.join("\n"),
+            "answers may be wrong: set device = cpu, and report it with the output of `warpflight selftest`",
+        ),
+    }
+}
+
+fn short(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        seconds => format!("{seconds:.1} s"),
     }
 }
 
@@ -40,10 +179,7 @@ fn driver(found: &Probe) -> Finding {
         (DriverState::Ready(version), gpus) => {
             let (major, minor) = (version / 1000, version % 1000 / 10);
             let names: Vec<String> = gpus.iter().map(gpu).collect();
-            finding.ok(format!(
-                "for CUDA {major}.{minor}; {NOT_YET}\n{}",
-                names.join("\n")
-            ))
+            finding.ok(format!("for CUDA {major}.{minor}\n{}", names.join("\n")))
         }
     }
 }
@@ -93,7 +229,7 @@ mod tests {
         let findings = of_probe(&machine());
         assert!(findings.iter().all(|finding| finding.mark == Mark::Ok));
         assert!(
-            findings[0].found.starts_with("for CUDA 13.0;"),
+            findings[0].found.starts_with("for CUDA 13.0\n"),
             "{}",
             findings[0].found
         );

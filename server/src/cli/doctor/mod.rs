@@ -129,7 +129,7 @@ where
     };
     let mut findings = machine::findings(&config);
     findings.push(spill::finding(&config));
-    findings.extend(gpu::findings(config.engine.device));
+    findings.extend(gpu::findings(&config));
     findings.push(file);
     if demo {
         findings.push(sample(&mut config));

@@ -7,6 +7,7 @@ pub(in crate::cli) use session::{Answer, Plan, Session};
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -28,7 +29,7 @@ pub(in crate::cli) struct LocalServer {
 }
 
 impl LocalServer {
-    /// Serves `folder` as `config` says, to this machine only.
+    /// Serves as `config` says.
     ///
     /// # Errors
     /// As [`Core::new`]; `Sql` if no port can be had.
@@ -58,13 +59,13 @@ impl Drop for LocalServer {
     }
 }
 
-/// The configuration of a server that only this process asks, for the tables in `folder`: environment variables count
+/// The configuration of a server that only this process asks, for the tables in `folders`: environment variables count
 /// as they do for `serve`, `flags` over them, but it listens on loopback, without users, TLS and HTTP. Errors are
 /// logged only, unless the option `log` asks for more.
 ///
 /// # Errors
 /// `Sql` as [`Config::load`].
-pub(in crate::cli) fn config(folder: &str, flags: &[(String, String)]) -> Result<Config> {
+pub(in crate::cli) fn config(folders: &[&Path], flags: &[(String, String)]) -> Result<Config> {
     let mut config = Config::load(None, flags)?;
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.server.http = false;
@@ -72,7 +73,10 @@ pub(in crate::cli) fn config(folder: &str, flags: &[(String, String)]) -> Result
         config.server.log = "error".into();
     }
     config.security = SecurityOptions::default();
-    config.data.data = vec![folder.to_owned()];
+    config.data.data = folders
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
     log::init(&config.server)?;
     Ok(config)
 }

@@ -103,6 +103,9 @@ impl Session {
 }
 
 impl Plan {
+    /// What is in the message that refuses, under `fallback_mode = raise`, a run that the device gives back.
+    pub const GAVE_BACK: &str = "cannot go on on the GPU";
+
     fn of(text: &str) -> Self {
         match text.split_once("CpuFallbackExec: ") {
             Some((_, reasons)) => Self::Part(reasons.lines().next().unwrap_or_default().trim().to_owned()),
@@ -116,6 +119,13 @@ impl Answer {
     /// Its rows.
     pub fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The names of its columns.
+    pub fn columns(&self) -> Vec<String> {
+        let schema = self.batches.first().map(RecordBatch::schema);
+        let fields = schema.iter().flat_map(|schema| schema.fields().iter());
+        fields.map(|field| field.name().clone()).collect()
     }
 
     /// Compares the rows as a set, and those columns of them that `sorted_by` names in their order too. Floating-point
