@@ -7,6 +7,7 @@ mod cancel;
 mod clients;
 mod command_line;
 mod configuration;
+mod device;
 mod files;
 mod limits;
 mod memory;

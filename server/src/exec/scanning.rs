@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::flow::{Flow, Taker, Wanted};
 use super::stop::Stop;
@@ -18,6 +18,11 @@ use crate::scan::{Decoded, Scan, ScanCounters, ScanSpec};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Device bytes a row beyond what decoding takes: row and group numbers.
 const ROW_BYTES: usize = 8;
+
+/// Milliseconds since `begun`.
+fn ms(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1e3
+}
 
 /// What the threads of one scan share.
 struct Shared<'a> {
@@ -55,7 +60,14 @@ pub(super) fn run(
         .settings
         .partition_bytes(flow.gpu.device.memory_limit_bytes());
     let opening = Scan::open(Arc::clone(spec), flow.context, partition_bytes);
+    let begun = Instant::now();
     let scan = flow.handle.block_on(opening)?;
+    tracing::trace!(
+        open_ms = ms(begun),
+        partitions = scan.partitions(),
+        row_groups_pruned = scan.row_groups_pruned(),
+        "scan opened"
+    );
     let in_flight_max = flow.settings.engine.partitions_in_flight.max(1);
     let shared = Shared {
         scan: &scan,
@@ -82,8 +94,18 @@ pub(super) fn run(
         for partition in 0..scan.partitions() {
             let (decoded, space) = shared.taken(partition)?;
             // A damaged page is found before any row of it is used.
+            let taken_ms = ms(begun);
             decoded.check.check_sync(&space.stream)?;
-            if take(decoded.batch, space)? == Wanted::Enough {
+            let checked_ms = ms(begun);
+            let wanted = take(decoded.batch, space)?;
+            tracing::trace!(
+                partition,
+                taken_ms,
+                checked_ms,
+                used_ms = ms(begun),
+                "partition used"
+            );
+            if wanted == Wanted::Enough {
                 return Ok(Wanted::Enough);
             }
         }
@@ -151,7 +173,9 @@ impl Shared<'_> {
 
     fn decode(&self, partition: usize) -> Result<(Decoded, Space)> {
         let device = &self.gpu.device;
+        let begun = Instant::now();
         let fetched = self.scan.fetch_sync(partition, device, &|| self.is_stopped())?;
+        let fetch_ms = ms(begun);
         let bytes = fetched.reservation_bytes();
         let cancelled = || Error::cancelled("the query is not wanted any more");
         if !self.wait_until(|state| state.placed == partition) {
@@ -163,8 +187,17 @@ impl Shared<'_> {
         self.lock().placed += 1;
         self.changed.notify_all();
         let space = space?;
+        let placed_ms = ms(begun);
         let (stream, reservation) = (&space.stream, &space.reservation);
         let decoded = fetched.decode_sync(stream, reservation, &self.gpu.scan, &self.counters)?;
+        tracing::trace!(
+            partition,
+            fetch_ms,
+            placed_ms,
+            queued_ms = ms(begun),
+            bytes,
+            "partition decoded"
+        );
         Ok((decoded, space))
     }
 
