@@ -39,6 +39,7 @@ pub enum Command {
     /// Serve tables to Flight SQL clients
     Serve(serve::ServeArgs),
     /// Run SQL on a Flight SQL server, or start an interactive shell
+    #[command(long_about = sql::ABOUT)]
     Sql(sql::SqlArgs),
     /// Write sample data
     Generate(generate::GenerateArgs),

@@ -108,11 +108,22 @@ impl Plan {
 
     fn of(text: &str) -> Self {
         match text.split_once("CpuFallbackExec: ") {
-            Some((_, reasons)) => Self::Part(reasons.lines().next().unwrap_or_default().trim().to_owned()),
+            Some((_, reasons)) => Self::Part(each_once(reasons.lines().next().unwrap_or_default().trim())),
             None if text.contains("GpuExec") => Self::Whole,
             None => Self::None,
         }
     }
+}
+
+/// Reasons without those that stand there before.
+fn each_once(reasons: &str) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for reason in reasons.split("; ") {
+        if !all.contains(&reason) {
+            all.push(reason);
+        }
+    }
+    all.join("; ")
 }
 
 impl Answer {
@@ -219,7 +230,7 @@ mod tests {
     fn plans() {
         assert_eq!(Plan::of("GpuExec: device=sim:0"), Plan::Whole);
         assert_eq!(Plan::of("DataSourceExec: x"), Plan::None);
-        let part = Plan::of("CpuFallbackExec: HashJoinExec: not yet\n  GpuExec");
-        assert_eq!(part, Plan::Part("HashJoinExec: not yet".into()));
+        let part = Plan::of("CpuFallbackExec: HashJoinExec: not yet; A: b; HashJoinExec: not yet\n  GpuExec");
+        assert_eq!(part, Plan::Part("HashJoinExec: not yet; A: b".into()));
     }
 }

@@ -79,7 +79,7 @@ struct Tally {
     failed: usize,
     whole: usize,
     queries: usize,
-    /// How many queries the CPU ran a part of, by why.
+    /// How many queries the CPU ran a part of, by why; a query may have several reasons.
     fallbacks: BTreeMap<String, usize>,
 }
 
@@ -209,7 +209,11 @@ async fn check_all(args: &SelfTestArgs, chosen: &Chosen, served: &[PathBuf]) -> 
         tally.queries += 1;
         match &outcome {
             Ok(Plan::Whole) => tally.whole += 1,
-            Ok(Plan::Part(reasons)) => *tally.fallbacks.entry(reasons.clone()).or_default() += 1,
+            Ok(Plan::Part(reasons)) => {
+                for reason in reasons.split("; ") {
+                    *tally.fallbacks.entry(reason.to_owned()).or_default() += 1;
+                }
+            }
             Ok(Plan::None) => {
                 *tally
                     .fallbacks

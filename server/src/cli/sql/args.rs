@@ -15,21 +15,21 @@ use super::output::{Destination, Format, Layout, TableStyle};
 const MAX_ROWS_TERMINAL: usize = 500;
 const MAX_ROWS_ELSEWHERE: usize = 100_000;
 
-/// What `warpflight sql` takes.
-#[derive(Debug, Args)]
-#[command(
-    long_about = "Run SQL on a Flight SQL server.\n\n\
+/// What `--help` says.
+pub const ABOUT: &str = "Run SQL on a Flight SQL server.\n\n\
         With a query, --file or a pipe on standard input, runs its statements one after the other and stops at \
         the first that fails. With none of them on a terminal, starts an interactive shell (\\? lists its \
-        commands).",
-    after_help = "Exit codes:\n  \
+        commands).";
+
+/// What `warpflight sql` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes:\n  \
         0    every statement succeeded (also when the reader of the output went away)\n  \
         1    a statement failed\n  \
         2    wrong arguments\n  \
         3    no connection, or it broke\n  \
         4    not authenticated, or not allowed\n  \
-        130  interrupted by Ctrl-C (the server is told to cancel the query)"
-)]
+        130  interrupted by Ctrl-C (the server is told to cancel the query)")]
 pub struct SqlArgs {
     /// SQL to run; several statements are separated by semicolons
     #[arg(value_name = "QUERY", conflicts_with = "file")]

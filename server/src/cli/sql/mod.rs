@@ -20,7 +20,7 @@ mod tests;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-pub use args::SqlArgs;
+pub use args::{ABOUT, SqlArgs};
 
 use args::Input;
 use client::Client;
