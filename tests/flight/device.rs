@@ -27,7 +27,10 @@ async fn client() -> (Arc<Server>, Client) {
 }
 
 async fn plan(client: &mut Client, sql: &str) -> String {
-    let plans = client.rows(&format!("explain {sql}")).await.expect("it is planned");
+    let plans = client
+        .rows(&format!("explain {sql}"))
+        .await
+        .expect("it is planned");
     warpflight_tests::client::column_text(plans.column(1)).join("\n")
 }
 
@@ -56,11 +59,17 @@ const SINGLE_TABLE: [&str; 12] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn single_table_queries_run_wholly_there() {
     let (_server, mut client) = client().await;
-    client.update("set fallback_mode = 'raise'").await.expect("an option");
+    client
+        .update("set fallback_mode = 'raise'")
+        .await
+        .expect("an option");
     for sql in SINGLE_TABLE {
         let plan = plan(&mut client, sql).await;
         assert!(plan.contains("GpuExec: device=sim"), "{sql}: {plan}");
-        assert!(!plan.contains("AggregateExec") && !plan.contains("SortExec"), "{sql}: {plan}");
+        assert!(
+            !plan.contains("AggregateExec") && !plan.contains("SortExec"),
+            "{sql}: {plan}"
+        );
         let there = client.rows(sql).await.expect(sql);
         client.update("set device = 'cpu'").await.expect("an option");
         let here = client.rows(sql).await.expect(sql);
@@ -91,8 +100,12 @@ async fn cut_small_the_rows_are_the_same() {
             .expect("an option");
         assert_eq!(client.rows(sql).await.expect("rows"), whole, "{option} = {value}");
     }
-    client.update("set max_rows_per_partition = 2").await.expect("an option");
-    let values = "select sum(a), max(b) from (values (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w'), (5, 'v')) t(a, b)";
+    client
+        .update("set max_rows_per_partition = 2")
+        .await
+        .expect("an option");
+    let values =
+        "select sum(a), max(b) from (values (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w'), (5, 'v')) t(a, b)";
     let row = client.rows(values).await.expect("rows");
     assert_eq!(warpflight_tests::client::column_text(row.column(0)), ["15"]);
     assert_eq!(warpflight_tests::client::column_text(row.column(1)), ["z"]);
@@ -101,12 +114,16 @@ async fn cut_small_the_rows_are_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_device_does_not_run_is_named() {
     let (_server, mut client) = client().await;
-    let join = "select n_name, r_name from nation join region on n_regionkey = r_regionkey where n_nationkey < 5";
+    let join =
+        "select n_name, r_name from nation join region on n_regionkey = r_regionkey where n_nationkey < 5";
     let plan = plan(&mut client, join).await;
     assert!(plan.contains("CpuFallbackExec: HashJoinExec: "), "{plan}");
     assert!(plan.contains("GpuExec"), "the scans below the join: {plan}");
     assert_eq!(client.rows(join).await.expect("rows").num_rows(), 5);
-    client.update("set fallback_mode = 'raise'").await.expect("an option");
+    client
+        .update("set fallback_mode = 'raise'")
+        .await
+        .expect("an option");
     let refused = client.rows(join).await.expect_err("raise refuses it");
     assert_eq!(refused.code(), Code::Unimplemented, "{refused}");
     assert!(refused.message().contains("HashJoinExec"), "{refused}");
@@ -140,7 +157,15 @@ async fn verified_and_measured() {
     client.update("set verify = false").await.expect("an option");
     let analysed = client.rows(&format!("explain analyze {Q6}")).await.expect("rows");
     let analysed = warpflight_tests::client::column_text(analysed.column(1)).join("\n");
-    for metric in ["p0_rows=1", "p0_bytes_read", "p0_bytes_copied", "p0_bytes_decoded", "p0_kernel_time", "p0_wait_time", "p0_compile_time"] {
+    for metric in [
+        "p0_rows=1",
+        "p0_bytes_read",
+        "p0_bytes_copied",
+        "p0_bytes_decoded",
+        "p0_kernel_time",
+        "p0_wait_time",
+        "p0_compile_time",
+    ] {
         assert!(analysed.contains(metric), "{metric} in {analysed}");
     }
 }
@@ -165,8 +190,14 @@ async fn a_missing_gpu_is_named() {
 async fn hanging_up_stops_the_work() {
     let server = tpch_server().env("WARPFLIGHT_DEVICE", "sim").start();
     let mut client = Client::connect(&server).await;
-    client.update("set target_partition_size = '64KiB'").await.expect("an option");
-    let stream = client.stream("select * from lineitem order by l_comment").await.expect("a stream");
+    client
+        .update("set target_partition_size = '64KiB'")
+        .await
+        .expect("an option");
+    let stream = client
+        .stream("select * from lineitem order by l_comment")
+        .await
+        .expect("a stream");
     drop(stream);
     let begun = Instant::now();
     let running = server.wait_metric(
@@ -174,6 +205,10 @@ async fn hanging_up_stops_the_work() {
         std::time::Duration::from_secs(20),
         |running| running == 0.0,
     );
-    assert!(running.as_secs() < 20, "still running after {:?}", begun.elapsed());
+    assert!(
+        running.as_secs() < 20,
+        "still running after {:?}",
+        begun.elapsed()
+    );
     Client::assert_answers(&server).await;
 }

@@ -32,7 +32,9 @@ fn device_server() -> Arc<Server> {
     static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
-        let options = Options::new().data(data::tpch(DEVICE_SCALE)).env("WARPFLIGHT_DEVICE", "sim");
+        let options = Options::new()
+            .data(data::tpch(DEVICE_SCALE))
+            .env("WARPFLIGHT_DEVICE", "sim");
         let server = Arc::new(options.start());
         *shared = Arc::downgrade(&server);
         server
