@@ -10,7 +10,7 @@ use crate::device::DeviceInner;
 use crate::error::{DeviceError, Result};
 
 /// Sizes of slabs. Requests take the smallest that fits.
-pub(crate) const SLAB_BYTES: [usize; 4] = [4 << 10, 64 << 10, 1 << 20, 16 << 20];
+pub(crate) const SLAB_BYTES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 4 << 20, 16 << 20];
 
 #[derive(Debug)]
 pub(crate) struct PinnedPool {

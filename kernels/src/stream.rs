@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::api::RawStream;
 use crate::buffer::{Buffer, View};
@@ -16,6 +17,9 @@ use crate::nvtx;
 use crate::pinned::{PinnedBytes, PinnedSlab};
 use crate::plain::{Plain, bytes_of, values_from_bytes};
 use crate::reservation::Reservation;
+
+/// How long a small copy waits for a slab.
+const PINNED_WAIT: Duration = Duration::from_secs(30);
 
 /// Host memory that queued work still uses, and the event after which it does not.
 pub(crate) type Retained = VecDeque<(Event, Box<dyn Any + Send>)>;
@@ -84,13 +88,13 @@ impl Stream {
         self.retain(source.clone())
     }
 
-    /// Copies values to the device through pinned slabs of the pool.
+    /// Copies values to the device through pinned slabs of the pool, waiting for slabs that others use.
     pub fn upload_values<T: Plain>(&self, reservation: &Reservation, values: &[T]) -> Result<Buffer> {
         let bytes = bytes_of(values);
         let buffer = self.allocate(reservation, bytes.len())?;
         let step = self.inner.device.pinned_slab_bytes_max();
         for (index, piece) in bytes.chunks(step).enumerate() {
-            let mut slab = PinnedSlab::take(&self.inner.device, piece.len())?;
+            let mut slab = PinnedSlab::take_sync(&self.inner.device, piece.len(), PINNED_WAIT)?;
             slab[..piece.len()].copy_from_slice(piece);
             let start = index * step;
             self.upload(
@@ -131,7 +135,7 @@ impl Stream {
         let mut start = 0;
         while start < source.len_bytes() {
             let end = source.len_bytes().min(start + step);
-            let slab = PinnedSlab::take(&self.inner.device, end - start)?;
+            let slab = PinnedSlab::take_sync(&self.inner.device, end - start, PINNED_WAIT)?;
             let (slab, len) = self.download(source.slice(start..end)?, slab)?.wait_sync()?;
             bytes.extend_from_slice(&slab[..len]);
             start = end;

@@ -17,6 +17,7 @@ use crate::observe::machine;
 use crate::observe::metrics::Metrics;
 use crate::observe::shutdown::Shutdown;
 use crate::query::Engine;
+use crate::query::offloading::Offload;
 use crate::security::tokens::Tokens;
 use crate::security::users::Users;
 use crate::session::context::Base;
@@ -69,6 +70,7 @@ impl Core {
             catalog: Arc::clone(&catalog),
             runtime: Arc::clone(&runtime),
             gpus: Arc::clone(&gpus),
+            rules: vec![Arc::new(Offload)],
         };
         Ok(Arc::new(Self {
             users,

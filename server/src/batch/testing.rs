@@ -1,6 +1,5 @@
 //! What tests of several modules need: an emulated device, and columns back from it, the plain way.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -20,7 +19,6 @@ pub(crate) fn sim(seed: u64) -> Device {
         cache_dir: Some(std::env::temp_dir().join("warpflight-test-modules")),
         sim: SimOptions {
             seed,
-            compiler: std::env::var_os("CXX").map(PathBuf::from),
             ..SimOptions::default()
         },
         ..DeviceOptions::sim()

@@ -163,7 +163,7 @@ options! {
         /// Rows of a partition of an input that is in memory: VALUES, uploaded tables.
         max_rows_per_partition: usize = 1 << 20, Session;
         /// Partitions of a scan that are read, copied and decoded at the same time.
-        partitions_in_flight: usize = 4, Session;
+        partitions_in_flight: usize = 8, Session;
         /// Whether what the GPU answers is compared with what the CPU answers; a difference is an error.
         verify: bool = false, Session;
         /// Threads that run queries on the CPU. 0 is one a core.

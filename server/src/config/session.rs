@@ -91,7 +91,7 @@ mod tests {
                 .set("device", "abacus")
                 .unwrap_err()
                 .message()
-                .contains("one of auto, cpu")
+                .contains("one of auto, cuda, sim, cpu")
         );
     }
 

@@ -94,7 +94,7 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
         "option query_timeout: found \"soon\", expected a length of time, for example 500ms, 30s, 5min, 1h or 0"
     );
     assert!(refusal("[limits]\nquery_timeout = 5").contains("option query_timeout: found \"5\""));
-    assert!(refusal("[engine]\ndevice = \"abacus\"").contains("one of auto, cpu"));
+    assert!(refusal("[engine]\ndevice = \"abacus\"").contains("one of auto, cuda, sim, cpu"));
     assert!(
         refusal("[[table]]\nname = \"t\"\nlocation = \"x\"\nformta = \"csv\"").contains("[[table]] \"t\"")
     );

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 
@@ -18,7 +19,7 @@ const BYTES_MAX: usize = 256 << 20;
 /// Runs child `input` of the node on the CPU, and gives what it makes to `take`.
 pub(super) fn run(flow: &Flow<'_>, id: PipelineId, input: usize, take: &mut Taker<'_>) -> Result<Wanted> {
     let plan = Arc::clone(&flow.inputs[input]);
-    let schema = plan.schema();
+    let schema = Arc::clone(&flow.graph.pipelines[id].input);
     let rows_max = flow.settings.engine.max_rows_per_partition.max(1);
     let mut batches = {
         // Some operators start tasks as soon as they are asked.
@@ -29,6 +30,7 @@ pub(super) fn run(flow: &Flow<'_>, id: PipelineId, input: usize, take: &mut Take
     let (mut rows, mut bytes) = (0, 0);
     loop {
         let next = flow.handle.block_on(batches.next()).transpose()?;
+        let next = next.map(|batch| read_columns(batch, &schema)).transpose()?;
         let ended = next.is_none();
         for piece in next.iter().flat_map(|batch| pieces(batch, rows_max)) {
             if rows + piece.num_rows() > rows_max || bytes > BYTES_MAX {
@@ -55,6 +57,15 @@ pub(super) fn run(flow: &Flow<'_>, id: PipelineId, input: usize, take: &mut Take
             take,
         ),
     }
+}
+
+/// The batch without columns, if none is read.
+fn read_columns(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if !schema.fields().is_empty() {
+        return Ok(batch);
+    }
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &rows).map_err(arrow)?)
 }
 
 fn arrow(error: arrow::error::ArrowError) -> datafusion::error::DataFusionError {

@@ -101,7 +101,12 @@ impl Lowering {
         if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
             return self.data_source(plan, source);
         }
-        if plan.is::<PlaceholderRowExec>() || plan.is::<EmptyExec>() {
+        if plan.is::<PlaceholderRowExec>() {
+            // A row of which nothing is read: its columns, if it says that it has any, have no values.
+            let row = self.upload(plan);
+            return Ok(of_source(row.source, Arc::new(Schema::empty())));
+        }
+        if plan.is::<EmptyExec>() {
             return Ok(self.upload(plan));
         }
         if let Some(filter) = plan.downcast_ref::<FilterExec>() {
@@ -257,6 +262,9 @@ impl Lowering {
                 return Err(Refusal::of(plan, "its inputs differ in their types"));
             }
             let open = self.open(child)?;
+            if open.outputs.len() != schema.fields().len() {
+                return Err(Refusal::of(plan, "an input has no values for its columns"));
+            }
             ids.push(self.close(open, Sink::Pass, Arc::clone(&schema)));
         }
         Ok(of_source(Source::Pipelines(ids), schema))

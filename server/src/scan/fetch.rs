@@ -21,12 +21,9 @@ use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 use crate::error_device::on_device;
 
-/// Bytes of a piece: of a partition that keeps all threads busy with large ones, and of a smaller one.
-const LARGE_PIECE_BYTES: u64 = 16 << 20;
-const SMALL_PIECE_BYTES: u64 = 1 << 20;
-
-/// Bytes from which on a partition is read in large pieces.
-const LARGE_PARTITION_BYTES: u64 = 16 * LARGE_PIECE_BYTES;
+/// Bytes of a piece, by the bytes of its partition: as large as keeps all threads busy, because copies to the device
+/// are faster the larger they are.
+const PIECE_BYTES: [(u64, u64); 3] = [(1 << 30, 16 << 20), (64 << 20, 4 << 20), (0, 1 << 20)];
 
 /// Requests for objects at once.
 const REQUESTS_AT_ONCE: usize = 16;
@@ -67,10 +64,8 @@ impl Reading<'_> {
             .iter()
             .map(|wanted| wanted.range.end - wanted.range.start)
             .sum();
-        let step = match total >= LARGE_PARTITION_BYTES {
-            true => LARGE_PIECE_BYTES,
-            false => SMALL_PIECE_BYTES,
-        };
+        let piece_of = PIECE_BYTES.iter().find(|(from, _)| total >= *from);
+        let step = piece_of.map_or(1 << 20, |(_, step)| *step);
         let mut work: Vec<Work<Piece>> = Vec::new();
         for wanted in wanted {
             let mut start = wanted.range.start;
@@ -145,7 +140,8 @@ fn read_piece(source: &Source, device: &Device, range: Range<u64>, stop: &Stoppe
             match slab(device, bytes, stop)? {
                 Some(mut slab) => {
                     read(&mut slab[..bytes])?;
-                    Ok(Piece::pinned(slab.freeze(bytes).map_err(on_device)?))
+                    let slab_bytes = slab.len();
+                    Ok(Piece::pinned(slab.freeze(bytes).map_err(on_device)?, slab_bytes))
                 }
                 None => {
                     let mut ordinary = vec![0; bytes];
@@ -168,7 +164,11 @@ pub(super) fn pinned(device: &Device, bytes: Bytes, stop: &Stopped) -> Result<Pi
     match slab(device, bytes.len(), stop)? {
         Some(mut slab) => {
             slab[..bytes.len()].copy_from_slice(&bytes);
-            Ok(Piece::pinned(slab.freeze(bytes.len()).map_err(on_device)?))
+            let slab_bytes = slab.len();
+            Ok(Piece::pinned(
+                slab.freeze(bytes.len()).map_err(on_device)?,
+                slab_bytes,
+            ))
         }
         None => Ok(Piece::Ordinary(bytes)),
     }

@@ -44,9 +44,9 @@ impl Drop for Held {
 }
 
 impl Piece {
-    /// Pinned bytes, counted until the last clone is gone.
-    pub(super) fn pinned(bytes: PinnedBytes) -> Self {
-        let _held = Held::new(bytes.len());
+    /// Pinned bytes, their whole slab counted until the last clone is gone.
+    pub(super) fn pinned(bytes: PinnedBytes, slab_bytes: usize) -> Self {
+        let _held = Held::new(slab_bytes);
         Self::Pinned { bytes, _held }
     }
 }

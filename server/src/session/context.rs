@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::config::sections::EngineOptions;
 use crate::error::Result;
 use crate::exec::{Gpus, Settings};
-use crate::query::offloading::Offload;
 use crate::security::rights::Rights;
 use crate::sql::rules;
 
@@ -26,7 +25,12 @@ pub struct Base {
     pub runtime: Arc<RuntimeEnv>,
     /// The devices that queries may run on.
     pub gpus: Arc<Gpus>,
+    /// What is done to every physical plan, after DataFusion's rules and those of [`crate::sql::rules`].
+    pub rules: Vec<PhysicalRule>,
 }
+
+/// A rule for physical plans.
+pub type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// The context of a new session.
 ///
@@ -47,10 +51,9 @@ pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) 
         .with_runtime_env(Arc::clone(&base.runtime))
         .with_catalog_list(base.catalog.session(Arc::clone(rights)))
         .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect());
-    let offload = Arc::new(Offload) as Arc<dyn PhysicalOptimizerRule + Send + Sync>;
     let state = rules::physical()
         .into_iter()
-        .chain([offload])
+        .chain(base.rules.iter().cloned())
         .fold(builder, SessionStateBuilder::with_physical_optimizer_rule)
         .build();
     Ok(SessionContext::new_with_state(state))

@@ -69,8 +69,23 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ),
 ];
 
+/// The compiler is looked for once a process, and other tests look for it where it is not.
 #[test]
 fn generated_text_compiles_for_a_gpu() {
+    let program = std::env::current_exe().expect("this process has a path");
+    let name = "pipeline::expr::tests::nvrtc::compiled_in_a_process_of_its_own";
+    let output = std::process::Command::new(program)
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .output()
+        .expect("it runs again");
+    let said = String::from_utf8_lossy(&output.stdout);
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn compiled_in_a_process_of_its_own() {
     let folder =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/nvrtc-13.0.88/nvidia/cu13/lib");
     if !folder.join("libnvrtc.so.13").exists() {
