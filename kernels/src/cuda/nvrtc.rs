@@ -47,14 +47,34 @@ fn unavailable(reason: String) -> DeviceError {
     }
 }
 
+/// Where CUDA's toolkit puts its libraries, which the system's loader often does not know of.
+const TOOLKIT_FOLDERS: [&str; 3] = [
+    "/usr/local/cuda/targets/x86_64-linux/lib",
+    "/usr/local/cuda-13.0/targets/x86_64-linux/lib",
+    "/usr/local/cuda/lib64",
+];
+
+/// Loads the compiler of an installed toolkit; whether there was one.
+fn load_from_toolkit() -> bool {
+    let folders = TOOLKIT_FOLDERS.iter().map(Path::new);
+    let mut installed = folders.filter(|folder| folder.join("libnvrtc.so.13").exists());
+    installed.any(|folder| use_nvrtc_folder(folder).is_ok())
+}
+
 /// Version of the run-time compiler, or why there is none.
 pub(super) fn version() -> Result<(u32, u32), String> {
     static VERSION: OnceLock<Result<(u32, u32), String>> = OnceLock::new();
     VERSION
         .get_or_init(|| {
             // SAFETY: loads the library, or does not.
-            if !unsafe { sys::is_culib_present() } {
+            let is_present = || unsafe { sys::is_culib_present() };
+            if !is_present() && !load_from_toolkit() {
                 return Err("NVIDIA's run-time compiler (libnvrtc.so.13) is not installed".to_owned());
+            }
+            if !is_present() {
+                return Err(
+                    "NVIDIA's run-time compiler (libnvrtc.so.13) was found and does not load".to_owned(),
+                );
             }
             let (mut major, mut minor) = (0, 0);
             // SAFETY: the library is there; both pointers lead to integers.
