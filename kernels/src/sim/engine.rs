@@ -1,7 +1,7 @@
 //! Streams of the emulation. Comes in: operations, queued without running. Goes out: their effects, when somebody
 //! asks how far a stream is. Which stream goes next is drawn from the seed, so that a missing wait shows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::runtime::{Runtime, SimKernel};
@@ -73,7 +73,9 @@ struct SimStream {
 #[derive(Default, Clone)]
 struct SimEvent {
     recorded: u64,
-    reached: u64,
+    /// Records that no stream has come to yet. An event that is used again may have several, on streams that run in any
+    /// order: who waits for one does not wait for, and is not let on by, another.
+    pending: BTreeSet<u64>,
     stream: Option<RawStream>,
     when: Option<Instant>,
 }
@@ -149,6 +151,7 @@ impl Engine {
         entry.recorded += 1;
         entry.stream = Some(stream);
         let turn = entry.recorded;
+        entry.pending.insert(turn);
         self.push(stream, Operation::Record { event, turn });
     }
 
@@ -202,7 +205,7 @@ impl Engine {
     fn reached(&self, event: RawEvent) -> bool {
         self.events
             .get(&event)
-            .is_none_or(|event| event.reached >= event.recorded)
+            .is_none_or(|event| !event.pending.contains(&event.recorded))
     }
 
     fn report(&mut self, stream: Option<RawStream>) -> Result<()> {
@@ -254,9 +257,10 @@ impl Engine {
 
     fn can_run(&self, operation: &Operation) -> bool {
         match operation {
-            Operation::Wait { event, turn } => {
-                self.events.get(event).is_none_or(|event| event.reached >= *turn)
-            }
+            Operation::Wait { event, turn } => self
+                .events
+                .get(event)
+                .is_none_or(|event| !event.pending.contains(turn)),
             _ => true,
         }
     }
@@ -265,7 +269,7 @@ impl Engine {
         match operation {
             Operation::Record { event, turn } => {
                 if let Some(event) = self.events.get_mut(&event) {
-                    event.reached = event.reached.max(turn);
+                    event.pending.remove(&turn);
                     event.when = Some(Instant::now());
                 }
                 Ok(())
