@@ -54,17 +54,18 @@ impl Counted {
     }
 }
 
-/// One column to gather. `WfGather` of `select.cu`.
+/// One column to gather or to append. `WfGather` of `select.cu`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Gather {
     /// Address of the values, or of a bitmap.
     pub source: u64,
-    /// Address of where the gathered values go; a bitmap needs whole 32-bit words.
+    /// Address of where the values go, row 0 of it; a bitmap needs whole 32-bit words, for appending zero behind the rows
+    /// that it has.
     pub target: u64,
     /// Address of the validity bitmap; 0 if every row is valid.
     pub source_validity: u64,
-    /// Address of where the gathered validity goes, in whole 32-bit words; or 0.
+    /// Address of where the validity goes, as the values of a bitmap do; or 0.
     pub target_validity: u64,
     /// Bytes of a value; 0 for a bitmap.
     pub width: u32,
@@ -73,26 +74,6 @@ pub struct Gather {
 }
 // SAFETY: numbers only; 40 bytes without padding.
 unsafe impl Plain for Gather {}
-
-/// One column to append. `WfAppend` of `select.cu`.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct Append {
-    /// Address of the values, or of a bitmap.
-    pub source: u64,
-    /// Address of row 0 of where they go; a bitmap is zero behind the rows that it has.
-    pub target: u64,
-    /// Address of the validity bitmap; 0 if every row is valid.
-    pub source_validity: u64,
-    /// Address of where the validity goes, zero behind the rows that it has; or 0.
-    pub target_validity: u64,
-    /// Bytes of a value; 0 for a bitmap.
-    pub width: u32,
-    /// Always 0.
-    pub reserved: u32,
-}
-// SAFETY: numbers only; 40 bytes without padding.
-unsafe impl Plain for Append {}
 
 impl Selector {
     /// Compiles them, or finds them compiled.
@@ -210,7 +191,7 @@ impl Selector {
         &self,
         stream: &Stream,
         reservation: &Reservation,
-        columns: &[Append],
+        columns: &[Gather],
         rows: usize,
         offset: usize,
         uses: &[&Buffer],

@@ -88,15 +88,6 @@ WF_KERNEL(256) gather_rows(const WfGather* columns, const u32* rows, u64 count, 
   if (column.width == 0) ((u32*)column.target)[to >> 5] = set_bits;
 }
 
-struct WfAppend {
-  u64 source;
-  u64 target;
-  u64 source_validity;  // or 0: every row is valid
-  u64 target_validity;  // or 0
-  u32 width;            // bytes, or 0 for a bitmap
-  u32 reserved;
-};
-
 // Sets the bits of 32 rows from `row` on, which need not start at a word: other warps write the rest of both words.
 WF_DEVICE void append_bits(u32* bitmap, u64 row, u32 bits) {
   u32 shift = (u32)(row & 31u);
@@ -105,12 +96,11 @@ WF_DEVICE void append_bits(u32* bitmap, u64 row, u32 bits) {
 }
 
 // The rows of several columns behind the `offset` rows of others: blockIdx.y is the column. Bitmaps were zero before.
-WF_KERNEL(256) append_rows(const WfAppend* columns, u64 rows, u64 offset) {
-  WfAppend column = columns[blockIdx.y];
+WF_KERNEL(256) append_rows(const WfGather* columns, u64 rows, u64 offset) {
+  WfGather column = columns[blockIdx.y];
   u64 row = wf_grid_thread();
   bool inside = row < rows;
-  WfGather copy = {column.source, column.target + offset * column.width, 0, 0, column.width, 0};
-  if (inside && column.width > 0) gather_value(&copy, row, row);
+  if (inside && column.width > 0) gather_value(&column, offset + row, row);
   u32 valid = __ballot_sync(WF_ALL_LANES, inside && wf_bit((const u32*)column.source_validity, row));
   u32 set = __ballot_sync(WF_ALL_LANES, inside && column.width == 0 && wf_bit((const u32*)column.source, row));
   if (wf_lane_id() != 0 || !inside) return;

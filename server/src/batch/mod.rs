@@ -38,6 +38,14 @@ pub struct DeviceColumn {
     pub owners: Vec<Arc<Buffer>>,
 }
 
+impl DeviceColumn {
+    /// `WfColumn` of the kernels: where its values and its validity are, 0 for none.
+    pub fn addresses(&self) -> [u64; 2] {
+        let validity = self.validity.as_ref().map_or(0, |validity| validity.address());
+        [self.values.address(), validity]
+    }
+}
+
 /// Rows in device memory.
 #[derive(Debug, Clone)]
 pub struct DeviceBatch {

@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use kernels::{Buffer, Device, DeviceError, Reservation, Stream};
+use kernels::{Buffer, Device, DeviceError, ErrorWord, Reservation, Stream};
 
 /// How long an allocation waits for others to give memory back.
 const WAIT: Duration = Duration::from_secs(30);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(2);
-/// What allocations are rounded up to.
-const BLOCK_BYTES: usize = 256;
 
 /// A stream, and a reservation that grows with what is taken.
 #[derive(Debug, Clone)]
@@ -71,7 +69,7 @@ impl Space {
     /// Out of memory.
     pub fn take_sync(&self, bytes: usize) -> Result<Buffer, DeviceError> {
         let bytes = bytes.max(8);
-        self.room_sync(bytes.next_multiple_of(BLOCK_BYTES))?;
+        self.room_sync(Reservation::charged_bytes(bytes))?;
         self.stream.allocate(&self.reservation, bytes)
     }
 
@@ -90,8 +88,17 @@ impl Space {
     /// # Errors
     /// Out of device or pinned memory.
     pub fn upload_sync<T: kernels::Plain>(&self, values: &[T]) -> Result<Buffer, DeviceError> {
-        self.room_sync(size_of_val(values).max(8).next_multiple_of(BLOCK_BYTES))?;
+        self.room_sync(Reservation::charged_bytes(size_of_val(values)))?;
         self.stream.upload_values(&self.reservation, values)
+    }
+
+    /// A word for what kernels find wrong, waiting for room.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn error_word_sync(&self) -> Result<ErrorWord, DeviceError> {
+        self.room_sync(ErrorWord::RESERVED_BYTES)?;
+        ErrorWord::new(&self.stream, &self.reservation)
     }
 
     /// Gives back what is promised and not in use.

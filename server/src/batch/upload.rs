@@ -6,19 +6,15 @@
 mod strings;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Decimal32Type, Decimal64Type, Decimal128Type};
 use kernels::{Buffer, Reservation, Stream, View, bytes_of};
 
-use super::{DeviceColumn, Repr, bitmap_bytes};
+use super::{DeviceColumn, PINNED_WAIT, Repr, bitmap_bytes};
 use crate::error::{Error, Result};
 use crate::error_device::on_device;
-
-/// How long an upload waits for pinned memory that others hold.
-const PINNED_WAIT: Duration = Duration::from_secs(60);
 
 /// Copies an array to the device.
 ///

@@ -11,7 +11,6 @@ use super::metrics::PipelineMetrics;
 use super::stop::Stop;
 use super::{Settings, scanning, uploading};
 use crate::batch::{DeviceBatch, Space};
-use crate::error::Error;
 use crate::operator::{Aggregate, Gpu, Limit, Result, Rows, Sort};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
@@ -53,7 +52,7 @@ impl Flow<'_> {
             Sink::Limit { skip, fetch } => self.limit(id, pipeline, Limit::new(*skip, *fetch), &mut take),
             Sink::Aggregate(spec) => {
                 let own = Space::new_sync(&self.gpu.device, 0)?;
-                let mut aggregate = Aggregate::new(spec.clone(), pipeline.filters.clone(), own)?;
+                let mut aggregate = Aggregate::new(self.gpu, spec.clone(), pipeline.filters.clone(), own)?;
                 self.source(id, &mut |batch, _space| {
                     aggregate.add_sync(self.gpu, &metrics.times, &batch)?;
                     Ok(Wanted::More)
@@ -124,7 +123,7 @@ impl Flow<'_> {
         let mut taking = std::time::Duration::ZERO;
         let mut take = |batch: DeviceBatch, space: Space| {
             if self.stop.is_stopped() {
-                return Err(Error::cancelled("the query is not wanted any more").into());
+                return Err(Stop::error().into());
             }
             let begun = Instant::now();
             let wanted = match batch.rows {

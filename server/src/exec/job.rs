@@ -56,15 +56,19 @@ impl Job {
         let mut sent = false;
         let ran = self.on_device(&mut |batch| {
             sent = true;
-            self.sender
-                .blocking_send(Item::Batch(batch))
-                .map_err(|_| Error::cancelled("the query's reader went away").into())
+            self.send(batch)
         });
         match ran {
             Ok(()) => Ok(()),
             Err(Failure::Error(error)) => Err(error),
             Err(Failure::Fallback(reason)) => self.fall_back(&reason, sent),
         }
+    }
+
+    /// Hands a batch to the reader, as soon as it has room.
+    fn send(&self, batch: RecordBatch) -> Result<()> {
+        let sent = self.sender.blocking_send(Item::Batch(batch));
+        sent.map_err(|_| Stop::error().into())
     }
 
     /// Runs the graph; its batches go to `send`.
@@ -118,9 +122,8 @@ impl Job {
         let mut batches = self.on_cpu()?;
         self.handle.block_on(async {
             while let Some(batch) = batches.try_next().await? {
-                if self.sender.send(Item::Batch(batch)).await.is_err() {
-                    return Err(Error::cancelled("the query's reader went away").into());
-                }
+                let sent = self.sender.send(Item::Batch(batch)).await;
+                sent.map_err(|_| Stop::error())?;
             }
             Ok(())
         })
@@ -163,11 +166,6 @@ impl Job {
                 .into());
             }
         };
-        for batch in found {
-            if self.sender.blocking_send(Item::Batch(batch)).is_err() {
-                return Err(Error::cancelled("the query's reader went away").into());
-            }
-        }
-        Ok(())
+        found.into_iter().try_for_each(|batch| self.send(batch))
     }
 }

@@ -177,9 +177,8 @@ impl Shared<'_> {
         let fetched = self.scan.fetch_sync(partition, device, &|| self.is_stopped())?;
         let fetch_ms = ms(begun);
         let bytes = fetched.reservation_bytes();
-        let cancelled = || Error::cancelled("the query is not wanted any more");
         if !self.wait_until(|state| state.placed == partition) {
-            return Err(cancelled().into());
+            return Err(Stop::error().into());
         }
         // Room for what is computed of the rows too.
         let wanted = bytes + bytes / 4 + fetched.rows() * ROW_BYTES;
@@ -204,7 +203,7 @@ impl Shared<'_> {
     /// Partition `partition`, as soon as it is decoded.
     fn taken(&self, partition: usize) -> Result<(Decoded, Space)> {
         if !self.wait_until(|state| state.decoded.contains_key(&partition)) {
-            return Err(Error::cancelled("the query is not wanted any more").into());
+            return Err(Stop::error().into());
         }
         let mut state = self.lock();
         state.taken = partition + 1;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::error::Error;
+
 /// Clones are the same word.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -11,6 +13,11 @@ impl Stop {
     /// Says it.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Release);
+    }
+
+    /// The error of work that ends because it was said.
+    pub fn error() -> Error {
+        Error::cancelled("the query is not wanted any more")
     }
 
     /// Whether it was said.

@@ -1,19 +1,19 @@
 //! Aggregation: rows find their groups and are added to them; at the end groups become rows.
 
-use std::sync::Arc;
-
-use kernels::group::{Fill, GroupShape, GroupTable};
+use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord};
 
+use super::columns::{addresses, filled, new_column_sync};
 use super::distinct::Distinct;
 use super::program::{More, Program, Programs, Shape};
-use super::{Failure, Gpu, KernelTimes, Result, unplanned};
-use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
+use super::{Gpu, KernelTimes, Result, unplanned};
+use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
 use crate::pipeline::AggregateSpec;
-use crate::pipeline::aggregate::Combine;
+use crate::pipeline::aggregate::{Accumulator, Combine};
 use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{
-    BLOCK_THREADS, FINISH, KeyLayout, Strategy, find_groups, finish, key_layout, update, update_extremes,
+    BLOCK_THREADS, FINISH, KeyLayout, Strategy, UPDATE, find_groups, finish, key_layout, update,
+    update_extremes,
 };
 
 /// Groups that a table starts with room for.
@@ -28,8 +28,7 @@ pub struct Aggregate {
     filters: Vec<Expr>,
     layout: KeyLayout,
     space: Space,
-    table: Option<GroupTable>,
-    groups_min: usize,
+    table: GroupTable,
     finders: Programs<()>,
     updaters: Programs<Strategy>,
     extremes: Programs<()>,
@@ -39,52 +38,28 @@ pub struct Aggregate {
 
 impl Aggregate {
     /// An aggregation of rows for which all `filters` are true, without rows yet. `space` is its own.
-    pub fn new(spec: AggregateSpec, filters: Vec<Expr>, space: Space) -> Result<Self> {
+    pub fn new(gpu: &Gpu, spec: AggregateSpec, filters: Vec<Expr>, space: Space) -> Result<Self> {
+        let layout = key_layout(&spec.keys).map_err(unplanned)?;
+        let shape = GroupShape {
+            key_words: layout.words,
+            texts: layout.texts.clone(),
+            state: spec.initial_bytes(),
+        };
+        let capacity = if spec.keys.is_empty() { 1 } else { GROUPS_MIN };
+        let (stream, reservation) = (&space.stream, &space.reservation);
+        let table = GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?;
+        let distincts = counted_distinct(&spec).map(|(_, counted)| Distinct::new(gpu, counted, &space));
         Ok(Self {
-            layout: key_layout(&spec.keys).map_err(unplanned)?,
+            distincts: distincts.collect::<Result<_>>()?,
+            layout,
             spec,
             filters,
             space,
-            table: None,
-            groups_min: GROUPS_MIN,
+            table,
             finders: Programs::default(),
             updaters: Programs::default(),
             extremes: Programs::default(),
-            distincts: Vec::new(),
         })
-    }
-
-    /// The same with room for so many groups at first: for tests of growth.
-    #[must_use]
-    pub fn starting_with(mut self, groups: usize) -> Self {
-        self.groups_min = groups;
-        self
-    }
-
-    fn table(&mut self, gpu: &Gpu) -> Result<&mut GroupTable> {
-        if self.table.is_none() {
-            let shape = GroupShape {
-                key_words: self.layout.words,
-                texts: self.layout.texts.clone(),
-                state: self.spec.initial_bytes(),
-            };
-            let capacity = if self.spec.keys.is_empty() {
-                1
-            } else {
-                self.groups_min
-            };
-            let (stream, reservation) = (&self.space.stream, &self.space.reservation);
-            self.table = Some(GroupTable::new(
-                &gpu.grouper,
-                stream,
-                reservation,
-                shape,
-                capacity,
-            )?);
-        }
-        self.table
-            .as_mut()
-            .ok_or_else(|| unplanned("no table of groups".into()))
     }
 
     /// Adds the rows of `batch`. Waits for the device to learn whether the table had room for their groups.
@@ -92,15 +67,12 @@ impl Aggregate {
         if batch.rows == 0 {
             return Ok(());
         }
-        self.space.room_sync(ErrorWord::RESERVED_BYTES)?;
-        let error = ErrorWord::new(&self.space.stream, &self.space.reservation)?;
+        let error = self.space.error_word_sync()?;
         let added = match self.spec.keys.is_empty() {
             true => self.add_to_groups(gpu, times, batch, None, 1, &error),
             false => self.add_grouped(gpu, times, batch, &error),
         };
-        if let Some(raised) = error.read_sync(&self.space.stream)? {
-            return Err(Failure::of_raised(raised));
-        }
+        error.check_sync(&self.space.stream, UPDATE)?;
         self.space.shrink();
         added
     }
@@ -117,13 +89,8 @@ impl Aggregate {
             find_groups(columns, filters, keys, layout)
         })?;
         let groups = self.space.take_sync(batch.rows * 4)?;
-        let fill = loop {
-            let fill = self.find(gpu, times, &program, batch, &groups, error)?;
-            if !fill.overflowed {
-                break fill;
-            }
-            self.table(gpu)?.grow_sync()?;
-        };
+        let table = &mut self.table;
+        let fill = program.enter_sync(&self.space, times, batch, Some(&groups), table, error)?;
         self.add_to_groups(gpu, times, batch, Some(&groups), fill.count, error)
     }
 
@@ -136,112 +103,20 @@ impl Aggregate {
         group_count: usize,
         error: &ErrorWord,
     ) -> Result<()> {
-        let has = |wanted: fn(Combine) -> bool| {
-            let mut combines = self.spec.accumulators.iter().map(|added| added.combine);
-            combines.any(wanted)
-        };
-        let (plain, extremes) = (has(Combine::is_plain), has(Combine::is_extreme));
-        if plain {
+        if self.spec.has(Combine::is_plain) {
             self.update(gpu, times, batch, groups, group_count, error)?;
         }
-        if extremes {
-            self.update_extremes(gpu, times, batch, groups, error)?;
-        }
-        self.add_distincts(gpu, times, batch, groups, error)
-    }
-
-    /// Enters rows into the sets of different values.
-    fn add_distincts(
-        &mut self,
-        gpu: &Gpu,
-        times: &KernelTimes,
-        batch: &DeviceBatch,
-        groups: Option<&Buffer>,
-        error: &ErrorWord,
-    ) -> Result<()> {
-        let counted = self.spec.accumulators.iter();
-        let counted = counted.filter(|added| added.combine == Combine::CountDistinct);
-        if self.distincts.is_empty() {
-            let sets = counted.map(|accumulator| Distinct::new(gpu, accumulator, &self.space));
-            self.distincts = sets.collect::<Result<_>>()?;
+        let (filters, spec) = (&self.filters, &self.spec);
+        if spec.has(Combine::is_extreme) {
+            let program = self.extremes.of(gpu, times, batch, (), |columns| {
+                update_extremes(columns, filters, spec)
+            })?;
+            program.enter_sync(&self.space, times, batch, groups, &mut self.table, error)?;
         }
         for distinct in &mut self.distincts {
-            distinct.add_sync(gpu, times, batch, &self.filters, groups, error, &self.space)?;
+            distinct.add_sync(gpu, times, batch, filters, groups, error, &self.space)?;
         }
         Ok(())
-    }
-
-    /// Adds rows to what is kept under versions, again with more room where strings found none.
-    fn update_extremes(
-        &mut self,
-        gpu: &Gpu,
-        times: &KernelTimes,
-        batch: &DeviceBatch,
-        groups: Option<&Buffer>,
-        error: &ErrorWord,
-    ) -> Result<()> {
-        let (filters, spec) = (&self.filters, &self.spec);
-        let program = self.extremes.of(gpu, times, batch, (), |columns| {
-            update_extremes(columns, filters, spec)
-        })?;
-        let space = self.space.clone();
-        loop {
-            let table = self.table(gpu)?;
-            let mut more = vec![
-                match groups {
-                    Some(groups) => More::View(groups.view()),
-                    None => More::U64(0),
-                },
-                More::View(table.state()),
-                More::U64(table.capacity() as u64),
-                More::View(table.header()),
-            ];
-            more.extend(table.uses().into_iter().map(More::Uses));
-            times.timed(&space, || {
-                program.launch(
-                    &space,
-                    batch,
-                    batch.rows,
-                    None,
-                    error.view(),
-                    Shape::default(),
-                    &more,
-                )
-            })?;
-            drop(more);
-            if !table.fill_sync()?.overflowed {
-                return Ok(());
-            }
-            table.grow_sync()?;
-        }
-    }
-
-    fn find(
-        &mut self,
-        gpu: &Gpu,
-        times: &KernelTimes,
-        program: &Program,
-        batch: &DeviceBatch,
-        groups: &Buffer,
-        error: &ErrorWord,
-    ) -> Result<Fill> {
-        let space = self.space.clone();
-        let table = self.table(gpu)?;
-        let mut more = vec![More::View(table.header()), More::View(groups.view())];
-        more.extend(table.uses().into_iter().map(More::Uses));
-        times.timed(&space, || {
-            program.launch(
-                &space,
-                batch,
-                batch.rows,
-                None,
-                error.view(),
-                Shape::default(),
-                &more,
-            )
-        })?;
-        drop(more);
-        Ok(table.fill_sync()?)
     }
 
     fn update(
@@ -258,19 +133,15 @@ impl Aggregate {
         let program = self.updaters.of(gpu, times, batch, strategy, |columns| {
             update(columns, filters, spec, strategy)
         })?;
-        let space = self.space.clone();
-        let table = self.table(gpu)?;
+        let (space, table) = (&self.space, &self.table);
         let more = [
-            match groups {
-                Some(groups) => More::View(groups.view()),
-                None => More::U64(0),
-            },
+            More::optional(groups),
             More::View(table.state()),
             More::U64(table.capacity() as u64),
             More::U32(group_count as u32),
         ];
-        times.timed(&space, || {
-            program.launch(&space, batch, batch.rows, None, error.view(), shape, &more)
+        times.timed(space, || {
+            program.launch(space, batch, batch.rows, None, error.view(), shape, &more)
         })?;
         Ok(())
     }
@@ -282,8 +153,7 @@ impl Aggregate {
         }
         let (_, words) = self.spec.layout();
         let block = group_count * words * 8;
-        let mut combines = self.spec.accumulators.iter().map(|added| added.combine);
-        let latched = combines.any(|combine| combine == Combine::Moments);
+        let latched = self.spec.has(|combine| combine == Combine::Moments);
         let room = SHARED_BYTES.min(gpu.device.info().shared_bytes_max as usize);
         let (strategy, bytes) = match block {
             bytes if bytes * BLOCK_THREADS as usize <= room => {
@@ -299,20 +169,14 @@ impl Aggregate {
         (strategy, shape)
     }
 
-    /// The groups as rows: their keys, then the outcomes. The aggregation is empty after this.
-    pub fn finish_sync(&mut self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<DeviceBatch> {
-        self.table(gpu)?;
-        let Some(table) = self.table.take() else {
-            return Err(unplanned("no table of groups".into()));
-        };
+    /// The groups as rows: their keys, then the outcomes.
+    pub fn finish_sync(self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<DeviceBatch> {
+        let table = &self.table;
         let rows = match self.spec.keys.is_empty() {
             true => 1,
             false => table.fill_sync()?.count,
         };
-        let (starts, _) = self.spec.layout();
-        let counted = self.spec.accumulators.iter().zip(starts);
-        let counted = counted.filter(|(added, _)| added.combine == Combine::CountDistinct);
-        for ((_, word), distinct) in counted.zip(self.distincts.drain(..)) {
+        for ((word, _), distinct) in counted_distinct(&self.spec).zip(&self.distincts) {
             let first = word * table.capacity() * 8;
             distinct.finish_sync(table.state().slice(first..first + table.capacity() * 8)?)?;
         }
@@ -320,50 +184,32 @@ impl Aggregate {
         let mut columns = self.columns(rows, space)?;
         let generated = finish(&self.spec, &self.layout).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
-        let addresses: Vec<[u64; 2]> = columns
-            .iter()
-            .map(|column| {
-                let validity = column.validity.as_ref().map_or(0, |validity| validity.address());
-                [column.values.address(), validity]
-            })
-            .collect();
-        let outputs = space.upload_sync(&addresses)?;
-        space.room_sync(ErrorWord::RESERVED_BYTES)?;
-        let error = ErrorWord::new(&space.stream, &space.reservation)?;
-        let mut args = kernels::Args::new()
+        let outputs = space.upload_sync(&addresses(&columns))?;
+        let error = space.error_word_sync()?;
+        let args = kernels::Args::new()
             .view(table.keys())
             .view(table.state())
             .value(table.capacity() as u64)
             .value(rows as u64)
             .buffer(&outputs)
             .view(error.view());
-        for column in &columns {
-            args = args.also_uses(&column.values);
-            if let Some(validity) = &column.validity {
-                args = args.also_uses(validity);
-            }
-        }
-        debug_assert_eq!(program.kernel().name(), FINISH);
+        let args = filled(&columns).fold(args, |args, buffer| args.also_uses(buffer));
         times.timed(space, || {
             let grid = kernels::Grid::covering(rows, BLOCK_THREADS as usize, BLOCK_THREADS);
             Ok(space.stream.launch(program.kernel(), grid, &args)?)
         })?;
         drop(args);
         if rows > 0 {
-            let texts = self.layout.keys.iter().enumerate();
-            let texts = texts
-                .filter(|(_, (_, repr))| *repr == Repr::Str)
-                .map(|(column, _)| column);
-            for (text, column) in texts.enumerate() {
-                let target = columns[column].values.slice(0..rows * Repr::Str.width())?;
+            let is_text = |column: &&DeviceColumn| column.repr == Repr::Str;
+            let keys = &columns[..self.spec.keys.len()];
+            for (text, column) in keys.iter().filter(is_text).enumerate() {
+                let target = column.values.slice(0..rows * Repr::Str.width())?;
                 table.references(text, rows, target)?;
             }
         }
-        if let Some(raised) = error.read_sync(&space.stream)? {
-            return Err(Failure::of_raised(raised));
-        }
+        error.check_sync(&space.stream, FINISH)?;
         // References lead into the table.
-        let owners = table.into_owners();
+        let owners = self.table.into_owners();
         for column in columns.iter_mut().filter(|column| column.repr == Repr::Str) {
             column.owners = owners.clone();
         }
@@ -372,25 +218,17 @@ impl Aggregate {
 
     fn columns(&self, rows: usize, space: &Space) -> Result<Vec<DeviceColumn>> {
         let keys = self.spec.keys.iter().map(|key| (&key.data_type, key.nullable));
-        let outcomes = self
-            .spec
-            .outcomes
-            .iter()
-            .map(|outcome| (&outcome.data_type, outcome.may_be_null()));
-        let column = |(data_type, nullable): (&arrow::datatypes::DataType, bool)| {
-            let repr = Repr::of(data_type)
-                .ok_or_else(|| unplanned(format!("values of type {data_type} are not held on the GPU")))?;
-            Ok(DeviceColumn {
-                data_type: data_type.clone(),
-                repr,
-                values: Arc::new(space.take_sync(repr.bytes(rows))?),
-                validity: match nullable {
-                    true => Some(Arc::new(space.take_sync(bitmap_bytes(rows))?)),
-                    false => None,
-                },
-                owners: Vec::new(),
-            })
-        };
-        keys.chain(outcomes).map(column).collect()
+        let outcomes = self.spec.outcomes.iter();
+        let outcomes = outcomes.map(|outcome| (&outcome.data_type, outcome.may_be_null()));
+        keys.chain(outcomes)
+            .map(|(data_type, nullable)| new_column_sync(data_type, nullable, rows, space))
+            .collect()
     }
+}
+
+/// The accumulators that count different values, each with the first word of its state.
+fn counted_distinct(spec: &AggregateSpec) -> impl Iterator<Item = (usize, &Accumulator)> {
+    let (starts, _) = spec.layout();
+    let all = starts.into_iter().zip(&spec.accumulators);
+    all.filter(|(_, added)| added.combine == Combine::CountDistinct)
 }

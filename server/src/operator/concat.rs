@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kernels::select::{Append, Gather};
-use kernels::{Buffer, ErrorWord, View};
+use kernels::select::Gather;
+use kernels::{Reservation, View};
 
-use super::program::used;
-use super::{Failure, Gpu, Result};
+use super::columns::{filled, owners_of, used};
+use super::{Gpu, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 
 /// Columns like those of `batch` with room for `rows` rows, their bitmaps zero.
@@ -16,12 +16,6 @@ fn room_for(batches: &[DeviceBatch], rows: usize, space: &Space) -> Result<Vec<D
     };
     let column = |(at, like): (usize, &DeviceColumn)| {
         let nullable = batches.iter().any(|batch| batch.columns[at].validity.is_some());
-        let mut owners: Vec<Arc<Buffer>> = Vec::new();
-        for batch in batches {
-            owners.extend(batch.columns[at].owners.iter().cloned());
-        }
-        owners.sort_by_key(|owner| owner.address());
-        owners.dedup_by_key(|owner| owner.address());
         let values = match like.repr {
             Repr::Bool => space.zeros_sync(bitmap_bytes(rows))?,
             repr => space.take_sync(repr.bytes(rows))?,
@@ -34,14 +28,26 @@ fn room_for(batches: &[DeviceBatch], rows: usize, space: &Space) -> Result<Vec<D
                 true => Some(Arc::new(space.zeros_sync(bitmap_bytes(rows))?)),
                 false => None,
             },
-            owners,
+            owners: owners_of(batches.iter().map(|batch| &batch.columns[at])),
         })
     };
     first.columns.iter().enumerate().map(column).collect()
 }
 
-fn address(bitmap: Option<&Arc<Buffer>>) -> u64 {
-    bitmap.map_or(0, |bitmap| bitmap.address())
+/// What carries the columns of `from` to those of `to`.
+fn carried(from: &[DeviceColumn], to: &[DeviceColumn]) -> Vec<Gather> {
+    let carry = |(from, to): (&DeviceColumn, &DeviceColumn)| {
+        let ([source, source_validity], [target, target_validity]) = (from.addresses(), to.addresses());
+        Gather {
+            source,
+            target,
+            source_validity,
+            target_validity,
+            width: from.repr.width() as u32,
+            reserved: 0,
+        }
+    };
+    from.iter().zip(to).map(carry).collect()
 }
 
 /// One batch of all rows, in order.
@@ -57,28 +63,10 @@ pub(super) fn concat_sync(gpu: &Gpu, mut batches: Vec<DeviceBatch>, space: &Spac
     };
     let mut offset = 0;
     for batch in &batches {
-        let table: Vec<Append> = batch
-            .columns
-            .iter()
-            .zip(&whole.columns)
-            .map(|(from, to)| Append {
-                source: from.values.address(),
-                target: to.values.address(),
-                source_validity: address(from.validity.as_ref()),
-                target_validity: address(to.validity.as_ref()),
-                width: from.repr.width() as u32,
-                reserved: 0,
-            })
-            .collect();
+        let table = carried(&batch.columns, &whole.columns);
         let mut uses = used(batch);
-        uses.extend(whole.columns.iter().map(|column| column.values.as_ref()));
-        uses.extend(
-            whole
-                .columns
-                .iter()
-                .filter_map(|column| column.validity.as_deref()),
-        );
-        space.room_sync(size_of_val(table.as_slice()) + 256)?;
+        uses.extend(filled(&whole.columns));
+        space.room_sync(Reservation::charged_bytes(size_of_val(table.as_slice())))?;
         let (stream, reservation) = (&space.stream, &space.reservation);
         gpu.selector
             .append(stream, reservation, &table, batch.rows, offset, &uses)?;
@@ -99,30 +87,12 @@ pub(super) fn gather_sync(
         rows,
         columns: room_for(std::slice::from_ref(batch), rows, space)?,
     };
-    let table: Vec<Gather> = batch
-        .columns
-        .iter()
-        .zip(&gathered.columns)
-        .map(|(from, to)| Gather {
-            source: from.values.address(),
-            target: to.values.address(),
-            source_validity: address(from.validity.as_ref()),
-            target_validity: address(to.validity.as_ref()),
-            width: from.repr.width() as u32,
-            reserved: 0,
-        })
-        .collect();
+    let table = carried(&batch.columns, &gathered.columns);
     let mut uses = used(batch);
-    uses.extend(gathered.columns.iter().map(|column| column.values.as_ref()));
-    uses.extend(
-        gathered
-            .columns
-            .iter()
-            .filter_map(|column| column.validity.as_deref()),
-    );
-    space.room_sync(size_of_val(table.as_slice()) + 256 + ErrorWord::RESERVED_BYTES)?;
+    uses.extend(filled(&gathered.columns));
+    let error = space.error_word_sync()?;
+    space.room_sync(Reservation::charged_bytes(size_of_val(table.as_slice())))?;
     let (stream, reservation) = (&space.stream, &space.reservation);
-    let error = ErrorWord::new(stream, reservation)?;
     let numbers = numbers.slice(0..rows * 4)?;
     gpu.selector.gather(
         stream,
@@ -134,8 +104,6 @@ pub(super) fn gather_sync(
         &uses,
         &error,
     )?;
-    match error.read_sync(stream)? {
-        Some(raised) => Err(Failure::of_raised(raised)),
-        None => Ok(gathered),
-    }
+    error.check_sync(stream, "gather_rows")?;
+    Ok(gathered)
 }

@@ -3,7 +3,7 @@
 use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord, View};
 
-use super::program::{More, Programs, Shape};
+use super::program::Programs;
 use super::{Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, Space};
 use crate::pipeline::aggregate::Accumulator;
@@ -61,29 +61,8 @@ impl Distinct {
         let program = self.programs.of(gpu, times, batch, (), |columns| {
             insert_distinct(columns, filters, groups.is_some(), argument, filter)
         })?;
-        loop {
-            let mut more = vec![
-                groups.map_or(More::U64(0), |groups| More::View(groups.view())),
-                More::View(self.set.header()),
-            ];
-            more.extend(self.set.uses().into_iter().map(More::Uses));
-            times.timed(space, || {
-                program.launch(
-                    space,
-                    batch,
-                    batch.rows,
-                    None,
-                    error.view(),
-                    Shape::default(),
-                    &more,
-                )
-            })?;
-            drop(more);
-            if !self.set.fill_sync()?.overflowed {
-                return Ok(());
-            }
-            self.set.grow_sync()?;
-        }
+        program.enter_sync(space, times, batch, groups, &mut self.set, error)?;
+        Ok(())
     }
 
     /// Adds the number of values of each group to `counts`, a word a group.

@@ -1,7 +1,5 @@
 //! Some of the rows: those after the first `skip`, `fetch` at most.
 
-use std::sync::Arc;
-
 use super::concat::gather_sync;
 use super::{Gpu, Result};
 use crate::batch::{DeviceBatch, Space};
@@ -42,7 +40,7 @@ impl Limit {
         }
         let last = skipped + passed;
         let numbers: Vec<u32> = (skipped as u32..last as u32).collect();
-        let numbers = Arc::new(space.upload_sync(&numbers)?);
+        let numbers = space.upload_sync(&numbers)?;
         gather_sync(gpu, &batch, numbers.view(), passed, space)
     }
 }

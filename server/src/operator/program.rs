@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use kernels::{Args, Buffer, Event, Grid, Kernel, View};
+use kernels::group::{Fill, GroupTable};
+use kernels::{Args, Buffer, ErrorWord, Event, Grid, Kernel, View};
 
+use super::columns::{addresses, used};
 use super::{Gpu, Result, unplanned};
-use crate::batch::{DeviceBatch, Repr, Space};
+use crate::batch::{DeviceBatch, Space};
 use crate::pipeline::expr::ColumnShape;
 use crate::pipeline::kernels::{BLOCK_THREADS, Generated};
 
@@ -148,15 +150,7 @@ impl Program {
         if rows == 0 {
             return Ok(literals);
         }
-        let table: Vec<[u64; 2]> = batch
-            .columns
-            .iter()
-            .map(|column| {
-                let validity = column.validity.as_ref().map_or(0, |validity| validity.address());
-                [column.values.address(), validity]
-            })
-            .collect();
-        let table = space.upload_sync(&table)?;
+        let table = space.upload_sync(&addresses(&batch.columns))?;
         let args = Args::new()
             .buffer(&table)
             .value(rows as u64)
@@ -172,6 +166,37 @@ impl Program {
         space.stream.launch(&self.kernel, grid, &args)?;
         drop(args);
         Ok(literals)
+    }
+
+    /// Queues the kernel, which enters the rows of `batch` into `table`, again with more room until every row found some;
+    /// waits to learn whether it did. Returns how full the table is then.
+    pub(super) fn enter_sync(
+        &self,
+        space: &Space,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        table: &mut GroupTable,
+        error: &ErrorWord,
+    ) -> Result<Fill> {
+        loop {
+            let mut more = vec![
+                More::optional(groups),
+                More::View(table.header()),
+                More::View(table.state()),
+            ];
+            more.extend(table.uses().into_iter().map(More::Uses));
+            times.timed(space, || {
+                let shape = Shape::default();
+                self.launch(space, batch, batch.rows, None, error.view(), shape, &more)
+            })?;
+            drop(more);
+            let fill = table.fill_sync()?;
+            if !fill.overflowed {
+                return Ok(fill);
+            }
+            table.grow_sync()?;
+        }
     }
 }
 
@@ -189,6 +214,11 @@ pub(super) enum More<'a> {
 }
 
 impl<'a> More<'a> {
+    /// The address of a buffer, or null.
+    pub(super) fn optional(buffer: Option<&'a Buffer>) -> Self {
+        buffer.map_or(Self::U64(0), |buffer| Self::View(buffer.view()))
+    }
+
     fn added_to(self, args: Args<'a>) -> Args<'a> {
         match self {
             Self::U64(value) => args.value(value),
@@ -223,19 +253,4 @@ pub(super) fn shapes(batch: &DeviceBatch) -> Vec<ColumnShape> {
         nullable: column.validity.is_some(),
     };
     batch.columns.iter().map(shape).collect()
-}
-
-/// Every buffer that a batch's columns lead into.
-pub(super) fn used(batch: &DeviceBatch) -> Vec<&Buffer> {
-    let mut buffers = Vec::new();
-    for column in &batch.columns {
-        buffers.push(column.values.as_ref());
-        buffers.extend(column.validity.as_deref());
-        if column.repr == Repr::Str {
-            buffers.extend(column.owners.iter().map(Arc::as_ref));
-        }
-    }
-    buffers.sort_by_key(|buffer| buffer.address());
-    buffers.dedup_by_key(|buffer| buffer.address());
-    buffers
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use kernels::{Buffer, ErrorWord};
 
+use super::columns::{addresses, filled, new_column_sync, owners_of};
 use super::program::{More, Programs, Shape};
-use super::{Failure, Gpu, KernelTimes, Result, unplanned};
+use super::{Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 use crate::pipeline::expr::{Expr, Node};
-use crate::pipeline::kernels::{mask, project};
+use crate::pipeline::kernels::{PROJECT, mask, project};
 
 /// Bytes of strings made a row that a kernel's first attempt has room for.
 const HEAP_ROW_BYTES: usize = 32;
@@ -42,15 +43,12 @@ impl Rows {
         batch: DeviceBatch,
         space: &Space,
     ) -> Result<DeviceBatch> {
-        space.room_sync(ErrorWord::RESERVED_BYTES)?;
-        let error = ErrorWord::new(&space.stream, &space.reservation)?;
+        let error = space.error_word_sync()?;
         let selection = self.select(gpu, times, &batch, space, &error)?;
         let rows = selection.as_ref().map_or(batch.rows, |selection| selection.rows);
         let numbers = selection.and_then(|selection| selection.numbers);
         let projected = self.project(gpu, times, &batch, rows, numbers.as_ref(), space, &error);
-        if let Some(raised) = error.read_sync(&space.stream)? {
-            return Err(Failure::of_raised(raised));
-        }
+        error.check_sync(&space.stream, PROJECT)?;
         projected
     }
 
@@ -88,12 +86,7 @@ impl Rows {
                 )
             })?;
             drop(more);
-            match heap
-                .as_ref()
-                .map(|heap| heap.larger_sync(space))
-                .transpose()?
-                .flatten()
-            {
+            match Heap::larger_sync(heap.as_ref(), space)? {
                 Some(larger) => heap = Some(larger),
                 None => break,
             }
@@ -144,26 +137,16 @@ impl Rows {
             let mut heap = Heap::new(space, &outputs, rows)?;
             loop {
                 let mut made = new_columns(&outputs, batch, rows, space)?;
-                let table: Vec<[u64; 2]> = made.iter().map(addresses).collect();
-                let table = space.upload_sync(&table)?;
-                let numbers = match numbers {
-                    Some(numbers) => More::View(numbers.view()),
-                    None => More::U64(0),
-                };
-                let mut more = vec![numbers, More::View(table.view())];
-                for column in &made {
-                    more.push(More::Uses(&column.values));
-                    more.extend(column.validity.as_deref().map(More::Uses));
-                }
+                let table = space.upload_sync(&addresses(&made))?;
+                let mut more = vec![More::optional(numbers), More::View(table.view())];
+                more.extend(filled(&made).map(More::Uses));
                 more.extend(heap.as_ref().map(|heap| More::Uses(&heap.bytes)));
                 let literals = times.timed(space, || {
                     let header = heap.as_ref().map(|heap| &heap.header);
                     program.launch(space, batch, rows, header, error.view(), Shape::default(), &more)
                 })?;
                 drop(more);
-                if let Some(full) = &heap
-                    && let Some(larger) = full.larger_sync(space)?
-                {
+                if let Some(larger) = Heap::larger_sync(heap.as_ref(), space)? {
                     heap = Some(larger);
                     continue;
                 }
@@ -200,44 +183,15 @@ fn new_columns(
     space: &Space,
 ) -> Result<Vec<DeviceColumn>> {
     let column = |output: &Expr| {
-        let repr = Repr::of(&output.data_type).ok_or_else(|| {
-            unplanned(format!(
-                "values of type {} are not held on the GPU",
-                output.data_type
-            ))
-        })?;
-        let validity = match output.nullable {
-            true => Some(Arc::new(space.take_sync(bitmap_bytes(rows))?)),
-            false => None,
-        };
-        let owners = match repr {
-            Repr::Str => owners_of(output, batch),
-            _ => Vec::new(),
-        };
-        Ok(DeviceColumn {
-            data_type: output.data_type.clone(),
-            repr,
-            values: Arc::new(space.take_sync(repr.bytes(rows))?),
-            validity,
-            owners,
-        })
+        let mut column = new_column_sync(&output.data_type, output.nullable, rows, space)?;
+        if column.repr == Repr::Str {
+            // Wherever those of the columns in it lead.
+            let read = output.columns();
+            column.owners = owners_of(read.iter().filter_map(|&index| batch.columns.get(index)));
+        }
+        Ok(column)
     };
     outputs.iter().map(column).collect()
-}
-
-/// Where the references of a string expression may lead: wherever those of the columns in it do.
-fn owners_of(output: &Expr, batch: &DeviceBatch) -> Vec<Arc<Buffer>> {
-    let columns = output.columns();
-    let columns = columns.iter().filter_map(|&index| batch.columns.get(index));
-    let mut owners: Vec<Arc<Buffer>> = columns.flat_map(|column| column.owners.iter().cloned()).collect();
-    owners.sort_by_key(|owner| owner.address());
-    owners.dedup_by_key(|owner| owner.address());
-    owners
-}
-
-fn addresses(column: &DeviceColumn) -> [u64; 2] {
-    let validity = column.validity.as_ref().map_or(0, |validity| validity.address());
-    [column.values.address(), validity]
 }
 
 /// Room for the strings that a launch makes: `WfHeap` and its bytes.
@@ -262,9 +216,10 @@ impl Heap {
         Ok(Self { header, bytes })
     }
 
-    /// A heap that is large enough, if this one was not; waits for the launch.
-    fn larger_sync(&self, space: &Space) -> Result<Option<Self>> {
-        let words: Vec<u64> = space.stream.read_sync(self.header.view())?;
+    /// A heap that is large enough, if there is one and it was not; waits for the launch.
+    fn larger_sync(heap: Option<&Self>, space: &Space) -> Result<Option<Self>> {
+        let Some(heap) = heap else { return Ok(None) };
+        let words: Vec<u64> = space.stream.read_sync(heap.header.view())?;
         match words[..] {
             [used, capacity, _] if used > capacity => Self::of_bytes(space, used as usize).map(Some),
             _ => Ok(None),

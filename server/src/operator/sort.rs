@@ -7,9 +7,8 @@ use super::program::{More, Program, Shape, shapes};
 use super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space};
 use crate::pipeline::expr::{Expr, Node};
-use crate::pipeline::kernels::{measure_texts, sort_keys};
+use crate::pipeline::kernels::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};
 use crate::pipeline::{SortKey, SortSpec};
-use kernels::ErrorWord;
 
 /// With a limit on rows, this many times as many are kept before all but the first are dropped.
 const KEPT_TIMES: usize = 8;
@@ -128,8 +127,7 @@ impl Sort {
         let (generated, words) = sort_keys(&shapes(&batch), &self.spec, &longest).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let keys = space.take_sync(words * rows * 8)?;
-        space.room_sync(ErrorWord::RESERVED_BYTES)?;
-        let error = ErrorWord::new(&space.stream, &space.reservation)?;
+        let error = space.error_word_sync()?;
         times.timed(space, || {
             let more = [More::View(keys.view())];
             program.launch(space, &batch, rows, None, error.view(), Shape::default(), &more)
@@ -150,9 +148,7 @@ impl Sort {
                 gpu.sorter.sort(stream, reservation, keys)?
             })
         })?;
-        if let Some(raised) = error.read_sync(stream)? {
-            return Err(Failure::of_raised(raised));
-        }
+        error.check_sync(stream, SORT_KEYS)?;
         gather_sync(gpu, &batch, numbers.view(), count, space)
     }
 
@@ -172,8 +168,7 @@ impl Sort {
         let generated = measure_texts(&shapes(batch), &self.spec).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let longest = space.zeros_sync(texts * 8)?;
-        space.room_sync(ErrorWord::RESERVED_BYTES)?;
-        let error = ErrorWord::new(&space.stream, &space.reservation)?;
+        let error = space.error_word_sync()?;
         times.timed(space, || {
             let more = [More::View(longest.view())];
             program.launch(
@@ -186,9 +181,7 @@ impl Sort {
                 &more,
             )
         })?;
-        if let Some(raised) = error.read_sync(&space.stream)? {
-            return Err(Failure::of_raised(raised));
-        }
+        error.check_sync(&space.stream, MEASURE_TEXTS)?;
         Ok(space.stream.read_sync(longest.slice(0..texts * 8)?)?)
     }
 }

@@ -160,6 +160,11 @@ impl AggregateSpec {
         (starts.collect(), words)
     }
 
+    /// Whether any accumulator combines rows in a way that is `wanted`.
+    pub fn has(&self, wanted: impl Fn(Combine) -> bool) -> bool {
+        self.accumulators.iter().any(|added| wanted(added.combine))
+    }
+
     /// The byte that each word of a new group is filled with.
     pub fn initial_bytes(&self) -> Vec<u8> {
         let words = |accumulator: &Accumulator| {

@@ -41,13 +41,6 @@ pub enum Sink {
     Sort(SortSpec),
 }
 
-impl Sink {
-    /// Whether nothing leaves before all rows have come.
-    pub fn is_breaker(&self) -> bool {
-        matches!(self, Self::Aggregate(_) | Self::Sort(_))
-    }
-}
-
 /// One pipeline. Expressions are over the columns of its source.
 #[derive(Debug, Clone)]
 pub struct Pipeline {

@@ -2,7 +2,7 @@
 
 use super::super::expr::{ColumnShape, Expr};
 use super::keys::{KeyLayout, write_keys};
-use super::{Generated, code, generated, keep_active, kept, over_rows};
+use super::{ENTER_ARGUMENTS, Generated, code, generated, keep_active, kept, over_rows};
 use crate::batch::Repr;
 
 /// Name of the kernel of [`insert_distinct`].
@@ -20,8 +20,8 @@ pub fn member_layout(argument: &Expr) -> Result<KeyLayout, String> {
 }
 
 /// Enters the value of each row, with its group, into a set. It may run again over the same rows, and has to where the
-/// set had no room. Arguments after the common ones: `const u32* groups` (one a row; null where there is one group, and
-/// `filters` are applied here), `WfGroups* set`.
+/// set had no room. Arguments after the common ones: those of a kernel that enters rows into a table, the set; where
+/// there is one group `groups` is null, and `filters` are applied here.
 pub fn insert_distinct(
     columns: &[ColumnShape],
     filters: &[Expr],
@@ -46,17 +46,11 @@ pub fn insert_distinct(
     }
     write_keys(&mut code, &layout, std::slice::from_ref(argument))?;
     code.write(&format!(
-        "words[0] = group;\nif (active) wf_find_group<{}, {}>(set, words, texts, text_words);\n",
+        "words[0] = group;\nif (active) wf_find_group<{}, {}>(table, words, texts, text_words);\n",
         layout.words,
         layout.texts.len()
     ));
     let body = code.take_text();
-    let text = over_rows(
-        INSERT_DISTINCT,
-        ", const u32* groups, WfGroups* set",
-        "",
-        &body,
-        "",
-    );
+    let text = over_rows(INSERT_DISTINCT, ENTER_ARGUMENTS, "", &body, "");
     Ok(generated(INSERT_DISTINCT, text, &code))
 }

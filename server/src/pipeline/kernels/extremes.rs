@@ -3,14 +3,14 @@
 use super::super::aggregate::{AggregateSpec, Combine};
 use super::super::expr::{ColumnShape, Expr};
 use super::update::added;
-use super::{Generated, code, generated, keep_active, over_rows};
+use super::{ENTER_ARGUMENTS, Generated, code, generated, keep_active, over_rows};
 
 /// Name of the kernel of [`update_extremes`].
 pub const UPDATE_EXTREMES: &str = "update_extremes";
 
 /// Adds rows to the extremes of their groups. It may run again over the same rows, and has to where the table says that
-/// its heap was full. Arguments after the common ones: `const u32* groups` (one a row; without keys null, and `filters`
-/// are applied here), `u64* state`, `u64 capacity`, `WfGroups* table`.
+/// its heap was full. Arguments after the common ones: those of a kernel that enters rows into a table; without keys
+/// `groups` is null, and `filters` are applied here.
 pub fn update_extremes(
     columns: &[ColumnShape],
     filters: &[Expr],
@@ -28,7 +28,7 @@ pub fn update_extremes(
     let extremes = spec.accumulators.iter().zip(&starts);
     for (accumulator, start) in extremes.filter(|(accumulator, _)| accumulator.combine.is_extreme()) {
         let (condition, value) = added(&mut code, accumulator)?;
-        let place = |word: usize| format!("state + {}ull * capacity + group", start + word);
+        let place = |word: usize| format!("state + {}ull * table->capacity + group", start + word);
         let extreme = format!("WfExtreme{{{}, {}, {}}}", place(0), place(1), place(2));
         let call = match accumulator.combine {
             Combine::MinWide => format!("wf_extreme_wide({extreme}, {value}, false)"),
@@ -40,7 +40,6 @@ pub fn update_extremes(
     }
     code.write(&lines);
     let body = code.take_text();
-    let arguments = ", const u32* groups, u64* state, u64 capacity, WfGroups* table";
-    let text = over_rows(UPDATE_EXTREMES, arguments, "", &body, "");
+    let text = over_rows(UPDATE_EXTREMES, ENTER_ARGUMENTS, "", &body, "");
     Ok(generated(UPDATE_EXTREMES, text, &code))
 }

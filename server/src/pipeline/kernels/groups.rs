@@ -2,13 +2,13 @@
 
 use super::super::expr::{ColumnShape, Expr};
 use super::keys::{KeyLayout, write_keys};
-use super::{Generated, code, generated, keep_active, over_rows};
+use super::{ENTER_ARGUMENTS, Generated, code, generated, keep_active, over_rows};
 
 /// Name of the kernel of [`find_groups`].
 pub const FIND_GROUPS: &str = "find_groups";
 
 /// Writes the group number of each row for which all `filters` are true, and WF_NO_GROUP for others. Arguments after the
-/// common ones: `WfGroups* table`, `u32* groups`.
+/// common ones: those of a kernel that enters rows into a table.
 pub fn find_groups(
     columns: &[ColumnShape],
     filters: &[Expr],
@@ -24,6 +24,6 @@ pub fn find_groups(
          if (row < rows) groups[row] = group;\n"
     ));
     let body = code.take_text();
-    let text = over_rows(FIND_GROUPS, ", WfGroups* table, u32* groups", "", &body, "");
+    let text = over_rows(FIND_GROUPS, ENTER_ARGUMENTS, "", &body, "");
     Ok(generated(FIND_GROUPS, text, &code))
 }

@@ -41,6 +41,10 @@ pub const BLOCK_THREADS: u32 = 256;
 const ROW_ARGUMENTS: &str =
     "const WfColumn* columns, u64 rows, const u8* literals, WfHeap* heap, WfError* error";
 
+/// What follows in the kernels that enter rows into a table of groups, and run again with more room until each found
+/// some: the group of each row, which [`find_groups`] writes and the others read; the table; its state.
+const ENTER_ARGUMENTS: &str = ", u32* groups, WfGroups* table, u64* state";
+
 /// A loop over rows in whole blocks, so that all lanes of a warp come round together. The body finds `row` and
 /// `active` in scope.
 fn over_rows(name: &str, arguments: &str, before: &str, body: &str, after: &str) -> String {
