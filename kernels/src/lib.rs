@@ -15,6 +15,7 @@ mod error_word;
 mod event;
 pub mod group;
 mod info;
+pub mod join;
 mod launch;
 pub mod module;
 pub mod nvtx;
@@ -37,6 +38,7 @@ pub fn library() -> Vec<KernelSource> {
     sources.extend(sort::sources());
     sources.extend([
         group::source(),
+        join::source(),
         select::source(),
         strings::source(),
         selftest::source(),

@@ -7,7 +7,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 
 use crate::error_word::ErrorFlags;
 
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -20,6 +20,7 @@ const PARTS: [&str; 15] = [
     include_str!("dates.cuh"),
     include_str!("columns.cuh"),
     include_str!("group.cuh"),
+    include_str!("join.cuh"),
     include_str!("aggregate.cuh"),
     include_str!("expressions.cuh"),
     include_str!("text.cuh"),

@@ -36,6 +36,17 @@ pub struct DeviceColumn {
     pub validity: Option<Arc<Buffer>>,
     /// Where the references of a string column lead.
     pub owners: Vec<Arc<Buffer>>,
+    /// The rows that it is read through, between the joins of a pipeline and its sink; `None` if row r is value r.
+    pub through: Option<RowNumbers>,
+}
+
+/// The number of a column's value for each row, 32 bits each.
+#[derive(Debug, Clone)]
+pub struct RowNumbers {
+    /// One a row of the batch.
+    pub numbers: Arc<Buffer>,
+    /// Whether some of them are `u32::MAX`, for rows that are null.
+    pub may_miss: bool,
 }
 
 impl DeviceColumn {

@@ -47,6 +47,7 @@ pub fn upload(array: &dyn Array, stream: &Stream, reservation: &Reservation) -> 
         values: Arc::new(values),
         validity: validity.map(Arc::new),
         owners,
+        through: None,
     })
 }
 

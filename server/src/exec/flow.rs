@@ -1,6 +1,7 @@
 //! Rows through a graph of pipelines, on one thread of the query's own: each pipeline pulls its source and pushes into
 //! the next one, so that a batch goes as far as it can before the next one is begun.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,8 @@ use super::metrics::PipelineMetrics;
 use super::stop::Stop;
 use super::{Settings, scanning, uploading};
 use crate::batch::{DeviceBatch, Space};
-use crate::operator::{Aggregate, Gpu, Limit, Result, Rows, Sort};
+use crate::error::Error;
+use crate::operator::{Aggregate, Build, Gpu, Joins, Limit, Result, Rows, Sort, Table};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
 /// Whether whoever takes batches wants more of them.
@@ -77,6 +79,9 @@ impl Flow<'_> {
                     None => Ok(Wanted::More),
                 }
             }
+            Sink::Build(_) => {
+                Err(Error::internal(format!("pipeline {id} builds a table, which has no rows to hand on")).into())
+            }
         }
     }
 
@@ -117,8 +122,55 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
-    /// What pipeline `id` reads.
+    /// The table that pipeline `id` builds.
+    fn table(&self, id: PipelineId) -> Result<Table> {
+        let (pipeline, metrics) = (&self.graph.pipelines[id], &self.metrics[id]);
+        let Sink::Build(spec) = &pipeline.sink else {
+            return Err(Error::internal(format!("pipeline {id} builds no table for a join")).into());
+        };
+        let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+        let mut build = Build::new(filters, outputs, spec.clone());
+        self.source(id, &mut |batch, space| {
+            build.add_sync(self.gpu, &metrics.times, batch, space)?;
+            Ok(Wanted::More)
+        })?;
+        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output)?;
+        metrics.rows(table.rows());
+        Ok(table)
+    }
+
+    /// The rows of pipeline `id` after its joins.
     fn source(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
+        let stages = &self.graph.pipelines[id].stages;
+        if stages.is_empty() {
+            return self.read(id, take);
+        }
+        let tables = stages.iter().map(|stage| self.table(stage.join.build));
+        let mut joins = Joins::new(stages, tables.collect::<Result<_>>()?);
+        let times = &self.metrics[id].times;
+        let mut out = |batch: DeviceBatch, space: Space| {
+            Ok(match take(batch, space)? {
+                Wanted::More => ControlFlow::Continue(()),
+                Wanted::Enough => ControlFlow::Break(()),
+            })
+        };
+        let mut wanted = Wanted::More;
+        if !joins.is_void() {
+            wanted = self.read(id, &mut |batch, space| {
+                match joins.push_sync(self.gpu, times, batch, &space, &mut out)? {
+                    ControlFlow::Continue(()) => Ok(Wanted::More),
+                    ControlFlow::Break(()) => Ok(Wanted::Enough),
+                }
+            })?;
+        }
+        if wanted == Wanted::More && joins.finish_sync(self.gpu, times, &mut out)?.is_break() {
+            wanted = Wanted::Enough;
+        }
+        Ok(wanted)
+    }
+
+    /// What pipeline `id` reads.
+    fn read(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
         let started = Instant::now();
         let mut taking = std::time::Duration::ZERO;
         let mut take = |batch: DeviceBatch, space: Space| {

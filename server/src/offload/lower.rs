@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -22,9 +23,10 @@ use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 
 use super::Fallback;
 use super::aggregate;
+use super::join;
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
-use crate::pipeline::{AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source};
+use crate::pipeline::{AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source, Stage};
 use crate::scan::ScanSpec;
 
 /// The operator that the GPU does not run.
@@ -52,6 +54,9 @@ impl Refusal {
 pub(super) struct Open {
     source: Source,
     input: SchemaRef,
+    pub(super) stages: Vec<Stage>,
+    /// The columns that the last of its joins leaves.
+    pub(super) columns: SchemaRef,
     pub(super) filters: Vec<Expr>,
     pub(super) outputs: Vec<Expr>,
 }
@@ -61,29 +66,26 @@ pub(super) struct Open {
 pub(super) struct Lowering {
     pipelines: Vec<Pipeline>,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
+    refusals: Vec<Refusal>,
+}
+
+/// What became of a subtree.
+pub(super) struct Lowered {
+    pub(super) graph: PipelineGraph,
+    /// Plans whose rows are uploaded.
+    pub(super) inputs: Vec<Arc<dyn ExecutionPlan>>,
+    /// Why the CPU runs those of them that it could have been spared.
+    pub(super) refusals: Vec<Refusal>,
 }
 
 impl Lowering {
-    /// The graph of a subtree, and the plans whose rows it uploads.
-    pub(super) fn of(
-        plan: &Arc<dyn ExecutionPlan>,
-    ) -> Result<(PipelineGraph, Vec<Arc<dyn ExecutionPlan>>), Refusal> {
+    /// The graph of a subtree.
+    pub(super) fn of(plan: &Arc<dyn ExecutionPlan>) -> Result<Lowered, Refusal> {
         let schema = plan.schema();
-        let held = schema
-            .fields()
-            .iter()
-            .find(|field| Repr::of(field.data_type()).is_none());
-        if let Some(field) = held {
-            let reason = format!(
-                "column {} of type {} is not held on the GPU",
-                field.name(),
-                field.data_type()
-            );
-            return Err(Refusal::of(plan, reason));
-        }
+        check_held(plan, &schema)?;
         let mut lowering = Self::default();
-        let open = lowering.open(plan)?;
-        let passes_on = open.filters.is_empty() && is_identity(&open.outputs, &open.input);
+        let open = lowering.opened(plan)?;
+        let passes_on = open.filters.is_empty() && open.stages.is_empty() && is_identity(&open.outputs, &open.input);
         match (&open.source, lowering.pipelines.last_mut()) {
             // Nothing is left to do with the rows of the last pipeline.
             (Source::Pipelines(ids), Some(last)) if passes_on && ids.len() == 1 => last.output = schema,
@@ -94,10 +96,43 @@ impl Lowering {
         let graph = PipelineGraph {
             pipelines: lowering.pipelines,
         };
-        Ok((graph, lowering.inputs))
+        match lowering.refusals.is_empty() || is_worth_uploading(&graph) {
+            true => Ok(Lowered {
+                graph,
+                inputs: lowering.inputs,
+                refusals: lowering.refusals,
+            }),
+            // Nothing is gained by going up and down again.
+            false => Err(lowering.refusals.swap_remove(0)),
+        }
     }
 
-    fn open(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+    /// The pipeline that ends with a plan's rows. Where the GPU does not run an operator, the CPU does, and its rows are
+    /// uploaded.
+    pub(super) fn open(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+        let (pipelines, inputs, refusals) = (self.pipelines.len(), self.inputs.len(), self.refusals.len());
+        let refusal = match self.opened(plan) {
+            Ok(open) => return Ok(open),
+            Err(refusal) => refusal,
+        };
+        self.pipelines.truncate(pipelines);
+        self.inputs.truncate(inputs);
+        self.refusals.truncate(refusals);
+        check_held(plan, &plan.schema())?;
+        // Rows of several partitions arrive in any order.
+        let partitions = plan.output_partitioning().partition_count();
+        if partitions > 1 && plan.properties().output_ordering().is_some() {
+            return Err(refusal);
+        }
+        // Half an aggregate, and how rows are spread, mean something to their own kind only.
+        if !super::may_be_root(plan) {
+            return Err(refusal);
+        }
+        self.refusals.push(refusal);
+        Ok(self.upload(plan))
+    }
+
+    fn opened(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
         if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
             return self.data_source(plan, source);
         }
@@ -159,6 +194,9 @@ impl Lowering {
             let mut spec = aggregate::spec(plan, &sources, &open, &input.schema())?;
             let open = self.strings_first(open, &mut spec);
             return Ok(self.closed(open, Sink::Aggregate(spec), plan.schema()));
+        }
+        if let Some(join) = join::Join::of(plan) {
+            return self.join(plan, &join?);
         }
         if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
             return self.union(plan);
@@ -223,7 +261,7 @@ impl Lowering {
         })
     }
 
-    fn limit(&mut self, open: Open, skip: usize, fetch: Option<usize>, schema: SchemaRef) -> Open {
+    pub(super) fn limit(&mut self, open: Open, skip: usize, fetch: Option<usize>, schema: SchemaRef) -> Open {
         self.closed(open, Sink::Limit { skip, fetch }, schema)
     }
 
@@ -295,15 +333,16 @@ impl Lowering {
     }
 
     /// Ends a pipeline, and begins one that reads it.
-    fn closed(&mut self, open: Open, sink: Sink, schema: SchemaRef) -> Open {
+    pub(super) fn closed(&mut self, open: Open, sink: Sink, schema: SchemaRef) -> Open {
         let id = self.close(open, sink, Arc::clone(&schema));
         of_source(Source::Pipelines(vec![id]), schema)
     }
 
-    fn close(&mut self, open: Open, sink: Sink, output: SchemaRef) -> PipelineId {
+    pub(super) fn close(&mut self, open: Open, sink: Sink, output: SchemaRef) -> PipelineId {
         self.pipelines.push(Pipeline {
             source: open.source,
             input: open.input,
+            stages: open.stages,
             filters: open.filters,
             outputs: open.outputs,
             sink,
@@ -311,6 +350,30 @@ impl Lowering {
         });
         self.pipelines.len() - 1
     }
+}
+
+/// Refuses rows that the GPU does not hold.
+pub(super) fn check_held(plan: &Arc<dyn ExecutionPlan>, schema: &Schema) -> Result<(), Refusal> {
+    let mut fields = schema.fields().iter();
+    match fields.find(|field| Repr::of(field.data_type()).is_none()) {
+        Some(field) => Err(Refusal::of(
+            plan,
+            format!(
+                "column {} of type {} is not held on the GPU",
+                field.name(),
+                field.data_type()
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether a graph does more than pass on what the CPU made.
+fn is_worth_uploading(graph: &PipelineGraph) -> bool {
+    graph.pipelines.iter().any(|pipeline| {
+        matches!(pipeline.source, Source::Scan(_))
+            || !matches!(pipeline.sink, Sink::Pass | Sink::Limit { .. })
+    })
 }
 
 /// Whether the rows of a plan are in the order of a sort, which operators after it keep.
@@ -333,6 +396,8 @@ fn of_source(source: Source, schema: SchemaRef) -> Open {
         source,
         filters: Vec::new(),
         outputs: columns.map(|(index, field)| Expr::column(index, field)).collect(),
+        stages: Vec::new(),
+        columns: Arc::clone(&schema),
         input: schema,
     }
 }
@@ -352,8 +417,9 @@ fn project(
     Ok(Open { outputs, ..open })
 }
 
-/// The parts of a predicate that must all be true.
-fn conjunction(
+/// The parts of a predicate that must all be true. Filters that joins and sorts make while they run are left out: they
+/// spare work, and decide nothing.
+pub(super) fn conjunction(
     plan: &Arc<dyn ExecutionPlan>,
     predicate: &Arc<dyn PhysicalExpr>,
     input: &Schema,
@@ -361,6 +427,7 @@ fn conjunction(
 ) -> Result<Vec<Expr>, Refusal> {
     datafusion::physical_expr::split_conjunction(predicate)
         .into_iter()
+        .filter(|part| !DynamicFilterTracking::classify(part).contains_dynamic_filter())
         .map(|part| lower_expr(part, input).map(|expr| expr.substitute(outputs)))
         .collect::<Result<_, String>>()
         .map_err(|reason| Refusal::of(plan, reason))
@@ -374,7 +441,7 @@ fn is_identity(outputs: &[Expr], input: &Schema) -> bool {
             .all(|((index, field), output)| *output == Expr::column(index, field))
 }
 
-fn schema_of(outputs: &[Expr]) -> Schema {
+pub(super) fn schema_of(outputs: &[Expr]) -> Schema {
     let field = |(index, output): (usize, &Expr)| {
         arrow::datatypes::Field::new(format!("c{index}"), output.data_type.clone(), output.nullable)
     };

@@ -4,6 +4,7 @@
 //! the operators that stopped others from being larger, with the reasons. It does not know how graphs are run.
 
 mod aggregate;
+mod join;
 mod lower;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use datafusion::error::Result;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
 use crate::pipeline::PipelineGraph;
@@ -78,8 +80,15 @@ impl Walk<'_> {
         }
         if may_be_root(plan) {
             match Lowering::of(plan) {
-                Ok((graph, inputs)) => {
-                    let node = (self.make)(graph, inputs, Arc::clone(plan));
+                Ok(lowered) => {
+                    lowered.refusals.into_iter().for_each(|refusal| self.note(refusal));
+                    // What has no input of its own is uploaded as it is.
+                    let inputs = lowered.inputs.iter().map(|input| match input.children().is_empty() {
+                        true => Ok(Arc::clone(input)),
+                        false => self.replaced(input),
+                    });
+                    let inputs = inputs.collect::<Result<_>>()?;
+                    let node = (self.make)(lowered.graph, inputs, Arc::clone(plan));
                     return partitioned_as(node, plan);
                 }
                 Err(refusal) => self.note(refusal),
@@ -112,6 +121,10 @@ fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
 /// partitions, or on only a part of an aggregate.
 fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
     if plan.is::<RepartitionExec>() || plan.name() == "ExplainExec" || plan.name() == "AnalyzeExec" {
+        return false;
+    }
+    // It only has its subqueries run before its input.
+    if plan.is::<ScalarSubqueryExec>() {
         return false;
     }
     if plan.name() == "DataSinkExec" || plan.name() == "OutputRequirementExec" {

@@ -7,6 +7,7 @@ use kernels::Buffer;
 
 use super::{Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
+use crate::pipeline::expr::{Expr, Node};
 
 /// A column of `rows` rows for a kernel to fill, with any contents.
 pub(super) fn new_column_sync(
@@ -26,12 +27,44 @@ pub(super) fn new_column_sync(
             false => None,
         },
         owners: Vec::new(),
+        through: None,
     })
 }
 
-/// `WfColumn` of each column.
+/// `WfColumn` of each column, and behind them of each list of row numbers that they are read through.
 pub(super) fn addresses(columns: &[DeviceColumn]) -> Vec<[u64; 2]> {
-    columns.iter().map(DeviceColumn::addresses).collect()
+    let lists = lists(columns).into_iter().map(|list| [list.address(), 0]);
+    columns.iter().map(DeviceColumn::addresses).chain(lists).collect()
+}
+
+/// The lists of row numbers that columns are read through, each once, in the order in which they are met.
+pub(super) fn lists(columns: &[DeviceColumn]) -> Vec<&Buffer> {
+    let mut lists: Vec<&Buffer> = Vec::new();
+    for through in columns.iter().filter_map(|column| column.through.as_ref()) {
+        if lists.iter().all(|list| list.address() != through.numbers.address()) {
+            lists.push(&through.numbers);
+        }
+    }
+    lists
+}
+
+/// Columns of outputs and behind them of keys that are none of these, and the keys over these columns.
+pub(super) fn keyed(mut columns: Vec<Expr>, keys: &[Expr]) -> (Vec<Expr>, Vec<Expr>) {
+    let over_columns = keys.iter().map(|key| {
+        let place = match columns.iter().position(|column| column == key) {
+            Some(place) => place,
+            None => {
+                columns.push(key.clone());
+                columns.len() - 1
+            }
+        };
+        Expr {
+            node: Node::Column(place, format!("key {place}")),
+            ..key.clone()
+        }
+    });
+    let over_columns = over_columns.collect();
+    (columns, over_columns)
 }
 
 /// The memory of the columns' values and validity.
@@ -46,6 +79,7 @@ pub(super) fn filled(columns: &[DeviceColumn]) -> impl Iterator<Item = &Buffer> 
 pub(super) fn used(batch: &DeviceBatch) -> Vec<&Buffer> {
     let owners = batch.columns.iter().flat_map(|column| &column.owners);
     let mut buffers: Vec<&Buffer> = filled(&batch.columns).chain(owners.map(Arc::as_ref)).collect();
+    buffers.extend(lists(&batch.columns));
     buffers.sort_by_key(|buffer| buffer.address());
     buffers.dedup_by_key(|buffer| buffer.address());
     buffers

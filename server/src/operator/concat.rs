@@ -29,6 +29,7 @@ fn room_for(batches: &[DeviceBatch], rows: usize, space: &Space) -> Result<Vec<D
                 false => None,
             },
             owners: owners_of(batches.iter().map(|batch| &batch.columns[at])),
+            through: None,
         })
     };
     first.columns.iter().enumerate().map(column).collect()

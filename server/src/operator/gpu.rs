@@ -1,6 +1,7 @@
 //! A device with the library kernels that operators and scans use.
 
 use kernels::group::Grouper;
+use kernels::join::Joiner;
 use kernels::select::Selector;
 use kernels::sort::Sorter;
 use kernels::strings::StringWriter;
@@ -23,6 +24,8 @@ pub struct Gpu {
     pub strings: StringWriter,
     /// Tables of groups.
     pub grouper: Grouper,
+    /// Rows of joins.
+    pub joiner: Joiner,
     /// Orders.
     pub sorter: Sorter,
 }
@@ -39,6 +42,7 @@ impl Gpu {
             selector: Selector::new(&device).map_err(on_device)?,
             strings: StringWriter::new(&device).map_err(on_device)?,
             grouper: Grouper::new(&device).map_err(on_device)?,
+            joiner: Joiner::new(&device).map_err(on_device)?,
             sorter: Sorter::new(&device).map_err(on_device)?,
             device,
         })

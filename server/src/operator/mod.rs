@@ -8,13 +8,16 @@ mod columns;
 mod concat;
 mod distinct;
 mod gpu;
+mod join;
 mod limit;
 mod program;
 mod rows;
+mod select;
 mod sort;
 
 pub use aggregate::Aggregate;
 pub use gpu::Gpu;
+pub use join::{Build, Joins, Table};
 pub use limit::Limit;
 pub use program::KernelTimes;
 pub use rows::Rows;

@@ -8,10 +8,10 @@ use std::time::Instant;
 use kernels::group::{Fill, GroupTable};
 use kernels::{Args, Buffer, ErrorWord, Event, Grid, Kernel, View};
 
-use super::columns::{addresses, used};
+use super::columns::{addresses, lists, used};
 use super::{Gpu, Result, unplanned};
-use crate::batch::{DeviceBatch, Space};
-use crate::pipeline::expr::ColumnShape;
+use crate::batch::{DeviceBatch, RowNumbers, Space};
+use crate::pipeline::expr::{ColumnShape, Through};
 use crate::pipeline::kernels::{BLOCK_THREADS, Generated};
 
 /// Rows of a thread at least, before a launch has more blocks.
@@ -248,9 +248,18 @@ impl Shape {
 
 /// The shapes of a batch's columns.
 pub(super) fn shapes(batch: &DeviceBatch) -> Vec<ColumnShape> {
+    let lists = lists(&batch.columns);
+    let through = |numbers: &RowNumbers| Through {
+        list: lists
+            .iter()
+            .position(|list| list.address() == numbers.numbers.address())
+            .unwrap_or_default(),
+        may_miss: numbers.may_miss,
+    };
     let shape = |column: &crate::batch::DeviceColumn| ColumnShape {
         repr: column.repr,
         nullable: column.validity.is_some(),
+        through: column.through.as_ref().map(through),
     };
     batch.columns.iter().map(shape).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kernels::{Buffer, ErrorWord};
 
 use super::columns::{addresses, filled, new_column_sync, owners_of};
+use super::select::{Selection, select_sync};
 use super::program::{More, Programs, Shape};
 use super::{Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
@@ -91,23 +92,7 @@ impl Rows {
                 None => break,
             }
         }
-        space.room_sync(kernels::select::Selector::count_bytes(batch.rows))?;
-        let counted = gpu
-            .selector
-            .count(&space.stream, &space.reservation, view, None, batch.rows)?;
-        let kept = counted.total_sync(&space.stream)? as usize;
-        let mut selection = Selection {
-            rows: kept,
-            numbers: None,
-        };
-        if kept > 0 && kept < batch.rows {
-            let numbers = space.take_sync(kept * 4)?;
-            let room = numbers.slice(0..kept * 4)?;
-            gpu.selector
-                .write(&space.stream, view, None, batch.rows, &counted, room)?;
-            selection.numbers = Some(numbers);
-        }
-        Ok(Some(selection))
+        select_sync(gpu, view, batch.rows, space).map(Some)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -122,7 +107,10 @@ impl Rows {
         error: &ErrorWord,
     ) -> Result<DeviceBatch> {
         let plain = |output: &Expr| match output.node {
-            Node::Column(index, _) if numbers.is_none() => batch.columns.get(index).cloned(),
+            Node::Column(index, _) if numbers.is_none() => {
+                let column = batch.columns.get(index);
+                column.filter(|column| column.through.is_none()).cloned()
+            }
             _ => None,
         };
         let mut columns: Vec<Option<DeviceColumn>> = self.outputs.iter().map(plain).collect();
@@ -167,12 +155,6 @@ impl Rows {
             columns: columns.into_iter().flatten().collect(),
         })
     }
-}
-
-/// Rows that were kept; their numbers, unless all or none were.
-struct Selection {
-    rows: usize,
-    numbers: Option<Buffer>,
 }
 
 /// Memory for columns that a kernel is about to fill.

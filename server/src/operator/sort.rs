@@ -2,11 +2,12 @@
 
 use kernels::sort::{Keys, Sorter};
 
+use super::columns::keyed;
 use super::concat::{concat_sync, gather_sync};
 use super::program::{More, Program, Shape, shapes};
 use super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space};
-use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};
 use crate::pipeline::{SortKey, SortSpec};
 
@@ -30,24 +31,10 @@ impl Sort {
     /// A sort by `spec` of what `rows` would compute as `outputs`. Keys are over the source's columns.
     pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: SortSpec) -> Self {
         let width = outputs.len();
-        let mut columns = outputs;
-        let keys = spec.keys.into_iter().map(|key| {
-            let place = match columns.iter().position(|column| *column == key.expr) {
-                Some(place) => place,
-                None => {
-                    columns.push(key.expr.clone());
-                    columns.len() - 1
-                }
-            };
-            SortKey {
-                expr: Expr {
-                    node: Node::Column(place, format!("key {place}")),
-                    ..key.expr
-                },
-                ..key
-            }
-        });
-        let keys = keys.collect();
+        let exprs: Vec<Expr> = spec.keys.iter().map(|key| key.expr.clone()).collect();
+        let (columns, exprs) = keyed(outputs, &exprs);
+        let keys = spec.keys.into_iter().zip(exprs);
+        let keys = keys.map(|(key, expr)| SortKey { expr, ..key }).collect();
         Self {
             rows: Rows::new(filters, columns),
             spec: SortSpec {

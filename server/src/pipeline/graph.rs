@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::expr::Expr;
-use super::{AggregateSpec, SortSpec};
+use super::{AggregateSpec, BuildSpec, SortSpec, Stage};
 use crate::scan::ScanSpec;
 
 /// A pipeline of its graph, by its place in [`PipelineGraph::pipelines`].
@@ -39,15 +39,19 @@ pub enum Sink {
     Aggregate(AggregateSpec),
     /// A breaker: rows are handed on in order when all have been seen.
     Sort(SortSpec),
+    /// A breaker: rows are kept for the join that names this pipeline.
+    Build(BuildSpec),
 }
 
-/// One pipeline. Expressions are over the columns of its source.
+/// One pipeline. Expressions are over the columns of its source and what joins make of them, as they stand there.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     /// Where its rows come from.
     pub source: Source,
     /// Columns of its source.
     pub input: SchemaRef,
+    /// Joins on the way.
+    pub stages: Vec<Stage>,
     /// Rows for which one of these is not true are dropped.
     pub filters: Vec<Expr>,
     /// What is computed of each row left; an aggregate computes its own.
@@ -104,6 +108,7 @@ impl fmt::Display for Sink {
             } => write!(f, "limit skip={skip} fetch={fetch}"),
             Self::Aggregate(spec) => write!(f, "{spec}"),
             Self::Sort(spec) => write!(f, "{spec}"),
+            Self::Build(spec) => write!(f, "{spec}"),
         }
     }
 }
@@ -111,6 +116,9 @@ impl fmt::Display for Sink {
 impl fmt::Display for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;
+        for stage in &self.stages {
+            write!(f, " | {stage}")?;
+        }
         if !self.filters.is_empty() {
             let filters: Vec<String> = self.filters.iter().map(Expr::to_string).collect();
             write!(f, " | filter {}", filters.join(" AND "))?;

@@ -6,9 +6,11 @@
 pub mod aggregate;
 pub mod expr;
 mod graph;
+mod join;
 pub mod kernels;
 mod sort;
 
 pub use aggregate::AggregateSpec;
 pub use graph::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
+pub use join::{BuildSpec, JoinSpec, Stage};
 pub use sort::{SortKey, SortSpec};

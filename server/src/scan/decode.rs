@@ -389,6 +389,7 @@ impl Fetched {
                         values: output.values,
                         validity: output.validity,
                         owners,
+                        through: None,
                     }
                 }
                 (_, None) => return Err(crate::error::Error::internal("scan: a column without memory")),

@@ -11,6 +11,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.node {
             Node::Column(_, name) => write!(f, "{name}"),
+            Node::Subquery(_) => write!(f, "(subquery)"),
             Node::Literal(value) if value.is_null() => write!(f, "NULL"),
             Node::Literal(value) if Repr::of(&self.data_type) == Some(Repr::Str) => {
                 write!(f, "'{}'", value.to_string().replace('\'', "''"))

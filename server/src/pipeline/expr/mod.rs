@@ -8,6 +8,7 @@ mod code;
 mod display;
 mod function;
 mod lower;
+mod subquery;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +19,10 @@ use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator;
 
-pub use code::{Code, ColumnShape, Value};
+pub use code::{Code, ColumnShape, Through, Value};
 pub use function::Function;
 pub use lower::lower;
+pub use subquery::Subquery;
 
 use crate::batch::Repr;
 
@@ -42,6 +44,8 @@ pub enum Node {
     Column(usize, String),
     /// A constant, null or not.
     Literal(ScalarValue),
+    /// A value that is known when the query runs.
+    Subquery(Subquery),
     /// Two operands of types that DataFusion has made fit.
     Binary(Operator, Arc<Expr>, Arc<Expr>),
     /// The opposite of a boolean.
@@ -109,7 +113,7 @@ impl Expr {
 
     fn children(&self) -> Vec<&Expr> {
         match &self.node {
-            Node::Column(..) | Node::Literal(_) => Vec::new(),
+            Node::Column(..) | Node::Literal(_) | Node::Subquery(_) => Vec::new(),
             Node::Binary(_, left, right) => vec![left, right],
             Node::Not(value)
             | Node::IsNull(value)
@@ -171,6 +175,7 @@ impl Expr {
         let node = match &self.node {
             Node::Column(index, _) => return inputs[*index].clone(),
             Node::Literal(value) => Node::Literal(value.clone()),
+            Node::Subquery(subquery) => Node::Subquery(subquery.clone()),
             Node::Binary(operator, left, right) => Node::Binary(*operator, one(left), one(right)),
             Node::Not(value) => Node::Not(one(value)),
             Node::IsNull(value) => Node::IsNull(one(value)),

@@ -4,7 +4,7 @@ use super::super::expr::{Code, Expr, Value};
 use crate::batch::Repr;
 
 /// Where the words of each key lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyLayout {
     /// Whether the first word has a bit for each key that is null.
     pub null_word: bool,
@@ -100,7 +100,7 @@ pub(super) fn write_keys(code: &mut Code, layout: &KeyLayout, keys: &[Expr]) -> 
 }
 
 /// A value of up to 64 bits as a word that stands for it alone.
-fn as_word(repr: Repr, value: &str) -> String {
+pub(super) fn as_word(repr: Repr, value: &str) -> String {
     match repr {
         Repr::Bool => format!("({value} ? 1ull : 0ull)"),
         Repr::F32 => format!("(u64)__float_as_uint({value})"),

@@ -7,6 +7,7 @@ mod distinct;
 mod extremes;
 mod finish;
 mod groups;
+mod join;
 mod keys;
 mod rows;
 mod sorting;
@@ -16,6 +17,10 @@ pub use distinct::{INSERT_DISTINCT, insert_distinct, member_layout};
 pub use extremes::{UPDATE_EXTREMES, update_extremes};
 pub use finish::{FINISH, finish};
 pub use groups::{FIND_GROUPS, find_groups};
+pub use join::{
+    COUNT_MATCHES, DENSE_ENTRIES, Finding, KEY_RANGE, LOOK_UP, Lookup, Probe, Step, count_matches, dense_entries, finding,
+    is_unsigned, key_range, look_up, may_be_dense,
+};
 pub use keys::{KeyLayout, key_layout};
 pub use rows::{MASK, PROJECT, mask, project};
 pub use sorting::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};

@@ -38,6 +38,17 @@ pub struct ColumnShape {
     pub repr: Repr,
     /// Whether it has a validity bitmap.
     pub nullable: bool,
+    /// The list of row numbers that it is read through, if it is.
+    pub through: Option<Through>,
+}
+
+/// A list of row numbers: a pseudo-column behind all columns, whose values are 32 bits each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Through {
+    /// Which list.
+    pub list: usize,
+    /// Whether some numbers stand for no row: values are null there.
+    pub may_miss: bool,
 }
 
 /// A computed value.
@@ -58,6 +69,8 @@ pub struct Value {
 struct Scope {
     values: HashMap<Expr, Value>,
     columns: HashMap<usize, Value>,
+    /// The variable that holds the present row's number in a list.
+    numbers: HashMap<usize, String>,
 }
 
 /// Statements put aside: they become part of the text inside a branch, or as they are.
@@ -110,13 +123,14 @@ impl Code {
         match &expr.node {
             Node::Column(index, name) => return self.column(*index, name, &expr.data_type),
             Node::Literal(value) => return self.literal(value),
+            Node::Subquery(subquery) => return self.literal(&subquery.value(&expr.data_type)?),
             _ => {}
         }
         if let Some(known) = self.scopes.iter().rev().find_map(|scope| scope.values.get(expr)) {
             return Ok(known.clone());
         }
         let value = match &expr.node {
-            Node::Column(..) | Node::Literal(_) => return Err("unreachable".to_owned()),
+            Node::Column(..) | Node::Literal(_) | Node::Subquery(_) => return Err("unreachable".to_owned()),
             Node::Binary(operator, left, right) => self.binary(expr, *operator, left, right)?,
             Node::Not(value) => self.not(value)?,
             Node::IsNull(value) => self.is_null(value, true)?,
@@ -244,6 +258,7 @@ impl Code {
         if let Some(scope) = self.scopes.last_mut() {
             scope.values.extend(piece.scope.values);
             scope.columns.extend(piece.scope.columns);
+            scope.numbers.extend(piece.scope.numbers);
         }
         piece.result
     }
@@ -261,25 +276,63 @@ impl Code {
             .columns
             .get(index)
             .ok_or_else(|| format!("column {name} has index {index} of {}", self.columns.len()))?;
-        let valid = shape.nullable.then(|| {
-            self.bind_bool(format_args!(
-                "active && wf_bit((const u32*)columns[{index}].validity, row)"
-            ))
-        });
+        let (row, present) = match shape.through {
+            None => ("row".to_owned(), "active".to_owned()),
+            Some(through) => {
+                let number = self.number(through.list);
+                let present = match through.may_miss {
+                    true => self.bind_bool(format_args!("active && {number} != WF_NO_ROW")),
+                    false => "active".to_owned(),
+                };
+                (number, present)
+            }
+        };
+        let misses = shape.through.is_some_and(|through| through.may_miss);
+        let valid = match (shape.nullable, misses) {
+            (true, _) => Some(self.bind_bool(format_args!(
+                "{present} && wf_bit((const u32*)columns[{index}].validity, {row})"
+            ))),
+            (false, true) => Some(present.clone()),
+            (false, false) => None,
+        };
         let c_type = shape.repr.c_type();
         let load = match shape.repr {
             // A bitmap of values is there also where it is all ones.
-            Repr::Bool => format!("active && wf_bit((const u32*)columns[{index}].values, row)"),
+            Repr::Bool => format!("{present} && wf_bit((const u32*)columns[{index}].values, {row})"),
             Repr::Str => format!(
-                "active ? ((const WfStringRef*)columns[{index}].values)[row] : WfStringRef{{0ull, 0u, 0u}}"
+                "{present} ? ((const WfStringRef*)columns[{index}].values)[{row}] : WfStringRef{{0ull, 0u, 0u}}"
             ),
-            _ => format!("active ? ((const {c_type}*)columns[{index}].values)[row] : ({c_type})0"),
+            _ => format!("{present} ? ((const {c_type}*)columns[{index}].values)[{row}] : ({c_type})0"),
         };
         let mut value = self.bind_value(shape.repr, load, valid);
         value.most = decimal::most_of(data_type);
         let scope = self.scopes.last_mut().ok_or("no scope is open")?;
         scope.columns.insert(index, value.clone());
         Ok(value)
+    }
+}
+
+impl Code {
+    /// The present row's number in a list: as bound, or else loaded.
+    fn number(&mut self, list: usize) -> String {
+        let mut scopes = self.scopes.iter().rev();
+        if let Some(known) = scopes.find_map(|scope| scope.numbers.get(&list)) {
+            return known.clone();
+        }
+        let at = self.columns.len() + list;
+        let name = self.bind(
+            "u32",
+            format_args!("active ? ((const u32*)columns[{at}].values)[row] : WF_NO_ROW"),
+        );
+        self.bind_number(list, name.clone());
+        name
+    }
+
+    /// Has columns that are read through `list` take the row that the variable `name` holds.
+    pub(in crate::pipeline) fn bind_number(&mut self, list: usize, name: String) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.numbers.insert(list, name);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use datafusion::physical_expr::expressions::{
     NegativeExpr, NotExpr, TryCastExpr,
 };
 
-use super::{Code, ColumnShape, Expr, Node};
+use super::{Code, ColumnShape, Expr, Node, Subquery};
 use crate::batch::Repr;
 
 /// `expr` over `input` as an expression that the GPU can run.
@@ -39,7 +39,11 @@ pub fn lower(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Expr, Strin
                 ));
             }
         };
-        shapes.push(ColumnShape { repr, nullable: true });
+        shapes.push(ColumnShape {
+            repr,
+            nullable: true,
+            through: None,
+        });
     }
     Code::new(shapes).value(&lowered)?;
     Ok(lowered)
@@ -60,6 +64,8 @@ fn node(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Expr, String> {
         };
     } else if let Some(literal) = plain.downcast_ref::<Literal>() {
         Node::Literal(literal.value().clone())
+    } else if let Some(subquery) = Subquery::of(expr) {
+        Node::Subquery(subquery)
     } else if let Some(binary) = plain.downcast_ref::<BinaryExpr>() {
         binary_node(binary, input)?
     } else if let Some(not) = plain.downcast_ref::<NotExpr>() {

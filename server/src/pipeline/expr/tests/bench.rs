@@ -198,6 +198,7 @@ impl Bench {
         let shapes = schema.fields().iter().map(|field| ColumnShape {
             repr: Repr::of(field.data_type()).expect("a type of the device"),
             nullable,
+            through: None,
         });
         let (text, literals) = projection(shapes.collect(), exprs);
         let source = KernelSource::generated(group.to_owned(), text, &["project"]);

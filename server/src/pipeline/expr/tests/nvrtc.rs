@@ -105,6 +105,7 @@ fn compiled_in_a_process_of_its_own() {
         .map(|field| ColumnShape {
             repr: Repr::of(field.data_type()).expect("a type of the device"),
             nullable: true,
+            through: None,
         })
         .collect();
     for (name, sql) in GROUPS {

@@ -22,6 +22,7 @@ fn code(nullable: bool) -> Code {
         .map(|field| ColumnShape {
             repr: Repr::of(field.data_type()).expect("a type of the device"),
             nullable,
+            through: None,
         })
         .collect();
     Code::new(shapes)

@@ -1,0 +1,413 @@
+//! The table of a join: rows are collected, then found by the entries of their keys.
+
+use std::sync::Arc;
+
+use datafusion::common::JoinType;
+use kernels::Buffer;
+use kernels::group::{GroupShape, GroupTable};
+use kernels::join::{JoinHeader, Joiner, StartWidth};
+
+use super::super::columns::{keyed, new_column_sync};
+use super::super::concat::concat_sync;
+use super::super::program::{More, Program, Shape, shapes};
+use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
+use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
+use crate::pipeline::BuildSpec;
+use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::kernels::{
+    DENSE_ENTRIES, FIND_GROUPS, KEY_RANGE, Lookup, dense_entries, find_groups, is_unsigned, key_layout,
+    key_range, may_be_dense,
+};
+
+/// Dense keys may leave this many times as many entries free as there are rows.
+const DENSE_TIMES: u64 = 64;
+/// Entries that are always few enough.
+const DENSE_MIN: u64 = 1 << 20;
+/// Of the device's memory, what entries of dense keys may take at most: a part of so many.
+const DENSE_SHARE: u64 = 8;
+
+/// The rows of a join's left side on their way into its table.
+#[derive(Debug)]
+pub struct Build {
+    rows: Rows,
+    spec: BuildSpec,
+    /// Over the columns that `rows` computes.
+    keys: Vec<Expr>,
+    /// Columns that leave; keys that are none of them stand behind.
+    width: usize,
+    kept: Vec<(DeviceBatch, Space)>,
+}
+
+/// Rows found by their keys.
+#[derive(Debug)]
+pub struct Table {
+    batch: DeviceBatch,
+    lookup: Lookup,
+    unique: bool,
+    base: u64,
+    entry_count: usize,
+    groups: Option<GroupTable>,
+    /// The row of each entry, or the rows of all lists.
+    rows: Option<Buffer>,
+    lists: Option<Buffer>,
+    /// The entry of each row.
+    entries: Option<Buffer>,
+    /// A byte for each entry, and two more.
+    seen: Option<Buffer>,
+    /// A bit for each row.
+    matched: Option<Buffer>,
+    _space: Space,
+}
+
+/// The entry of each row, and how many there are.
+struct Entries {
+    lookup: Lookup,
+    base: u64,
+    count: usize,
+    groups: Option<GroupTable>,
+    of_rows: Buffer,
+}
+
+impl Build {
+    /// A table of what `rows` would compute as `outputs`. Keys are over the source's columns.
+    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: BuildSpec) -> Self {
+        let width = outputs.len();
+        let (columns, keys) = keyed(outputs, &spec.keys);
+        Self {
+            rows: Rows::new(filters, columns),
+            spec,
+            keys,
+            width,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes the rows of `batch`, which `space` holds.
+    pub fn add_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: DeviceBatch,
+        space: Space,
+    ) -> Result<()> {
+        let batch = self.rows.apply_sync(gpu, times, batch, &space)?;
+        space.shrink();
+        if batch.rows > 0 {
+            self.kept.push((batch, space));
+        }
+        Ok(())
+    }
+
+    /// The table of all rows; `types` are those of the columns that leave.
+    pub fn finish_sync(
+        mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        types: &arrow::datatypes::Schema,
+    ) -> Result<Table> {
+        let space = Space::new_sync(&gpu.device, 0)?;
+        let kept: Vec<DeviceBatch> = self.kept.drain(..).map(|(batch, _)| batch).collect();
+        if kept.is_empty() {
+            return Table::empty(types, space);
+        }
+        let mut batch = concat_sync(gpu, kept, &space)?;
+        if u32::try_from(batch.rows + 1).is_err() {
+            return Err(Failure::Fallback(format!(
+                "{} rows in the table of a join, numbers have 32 bits",
+                batch.rows
+            )));
+        }
+        let entries = self.entries_sync(gpu, times, &batch, &space)?;
+        batch.columns.truncate(self.width);
+        let table = self.table_sync(gpu, batch, entries, space)?;
+        table.space().shrink();
+        Ok(table)
+    }
+
+    fn entries_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        space: &Space,
+    ) -> Result<Entries> {
+        if self.keys.is_empty() {
+            return Ok(Entries {
+                lookup: Lookup::Single,
+                base: 0,
+                count: 1,
+                groups: None,
+                of_rows: space.zeros_sync(batch.rows * 4)?,
+            });
+        }
+        if let [key] = &self.keys[..]
+            && Repr::of(&key.data_type).is_some_and(may_be_dense)
+            && !self.spec.null_keys
+            && let Some(entries) = dense_sync(gpu, times, batch, key, space)?
+        {
+            return Ok(entries);
+        }
+        self.grouped_sync(gpu, times, batch, space)
+    }
+
+    fn grouped_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        space: &Space,
+    ) -> Result<Entries> {
+        // Both sides lay their keys out alike, whichever of them has nulls.
+        let keys: Vec<Expr> = self.keys.iter().map(|key| self.spec.laid_out(key)).collect();
+        let layout = key_layout(&keys).map_err(unplanned)?;
+        let is_there = |key: &Expr| Expr {
+            data_type: arrow::datatypes::DataType::Boolean,
+            nullable: false,
+            node: Node::IsNotNull(Arc::new(key.clone())),
+        };
+        let filters: Vec<Expr> = match self.spec.null_keys {
+            true => Vec::new(),
+            false => self.keys.iter().map(is_there).collect(),
+        };
+        let shape = GroupShape {
+            key_words: layout.words,
+            texts: layout.texts.clone(),
+            state: Vec::new(),
+        };
+        let mut groups = GroupTable::new(
+            &gpu.grouper,
+            &space.stream,
+            &space.reservation,
+            shape,
+            batch.rows,
+        )?;
+        let of_rows = space.take_sync(batch.rows * 4)?;
+        let generated = find_groups(&shapes(batch), &filters, &keys, &layout).map_err(unplanned)?;
+        let program = Program::compile(gpu, times, generated)?;
+        let error = space.error_word_sync()?;
+        let fill = program.enter_sync(space, times, batch, Some(&of_rows), &mut groups, &error)?;
+        error.check_sync(&space.stream, FIND_GROUPS)?;
+        Ok(Entries {
+            lookup: Lookup::Groups(layout),
+            base: 0,
+            count: fill.count,
+            groups: Some(groups),
+            of_rows,
+        })
+    }
+
+    fn table_sync(
+        &self,
+        gpu: &Gpu,
+        batch: DeviceBatch,
+        entries: Entries,
+        space: Space,
+    ) -> Result<Table> {
+        use JoinType::{Full, Left, LeftAnti, LeftMark, LeftSemi, RightAnti, RightMark, RightSemi};
+        let join_type = self.spec.join_type;
+        let is_left_only = matches!(join_type, LeftSemi | LeftAnti | LeftMark);
+        let is_right_only = matches!(join_type, RightSemi | RightAnti | RightMark);
+        let (rows, has_residual) = (batch.rows, self.spec.has_residual);
+        let mut table = Table {
+            batch,
+            lookup: entries.lookup,
+            unique: true,
+            base: entries.base,
+            entry_count: entries.count,
+            groups: entries.groups,
+            rows: None,
+            lists: None,
+            entries: None,
+            seen: None,
+            matched: None,
+            _space: space.clone(),
+        };
+        let of_rows = entries.of_rows;
+        let view = of_rows.slice(0..rows * 4)?;
+        if is_left_only && !has_residual {
+            table.seen = Some(space.zeros_sync(entries.count + 2)?);
+        } else if is_right_only && !has_residual && table.lookup != Lookup::Dense {
+            // That there is a group is all there is to know.
+        } else {
+            let only_presence = is_right_only && !has_residual;
+            table.place_rows_sync(gpu, view, only_presence)?;
+        }
+        if matches!(join_type, Left | Full) || (is_left_only && has_residual) {
+            table.matched = Some(space.zeros_sync(bitmap_bytes(rows))?);
+        }
+        if is_left_only {
+            table.entries = Some(of_rows);
+        }
+        Ok(table)
+    }
+}
+
+/// Entries of a key whose values lie close together; `None` if they do not.
+fn dense_sync(
+    gpu: &Gpu,
+    times: &KernelTimes,
+    batch: &DeviceBatch,
+    key: &Expr,
+    space: &Space,
+) -> Result<Option<Entries>> {
+    let error = space.error_word_sync()?;
+    let program = Program::compile(gpu, times, key_range(&shapes(batch), key).map_err(unplanned)?)?;
+    let range = space.upload_sync(&[u64::MAX, 0, 0])?;
+    times.timed(space, || {
+        let more = [More::View(range.view())];
+        program.launch(space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+    })?;
+    let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
+    error.check_sync(&space.stream, KEY_RANGE)?;
+    let (least, most, count) = (words[0], words[1], words[2]);
+    let distance = most.saturating_sub(least);
+    let limit_bytes = gpu.device.memory_limit_bytes() as u64 / DENSE_SHARE;
+    let few = distance < DENSE_MIN || distance / DENSE_TIMES < count;
+    if !few || distance >= u64::from(u32::MAX) - 1 || distance.saturating_mul(4) > limit_bytes {
+        return Ok(None);
+    }
+    let entry_count = if count == 0 { 0 } else { distance as usize + 1 };
+    let unsigned = Repr::of(&key.data_type).is_some_and(is_unsigned);
+    let base = if unsigned { least } else { least ^ 1 << 63 };
+    let program = Program::compile(gpu, times, dense_entries(&shapes(batch), key).map_err(unplanned)?)?;
+    let of_rows = space.take_sync(batch.rows * 4)?;
+    times.timed(space, || {
+        let more = [More::U64(base), More::View(of_rows.view())];
+        program.launch(space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+    })?;
+    error.check_sync(&space.stream, DENSE_ENTRIES)?;
+    Ok(Some(Entries {
+        lookup: Lookup::Dense,
+        base,
+        count: entry_count,
+        groups: None,
+        of_rows,
+    }))
+}
+
+impl Table {
+    fn empty(types: &arrow::datatypes::Schema, space: Space) -> Result<Self> {
+        let column =
+            |field: &Arc<arrow::datatypes::Field>| new_column_sync(field.data_type(), false, 0, &space);
+        let columns = types.fields().iter().map(column).collect::<Result<_>>()?;
+        Ok(Self {
+            batch: DeviceBatch { rows: 0, columns },
+            lookup: Lookup::Single,
+            unique: true,
+            base: 0,
+            entry_count: 0,
+            groups: None,
+            rows: None,
+            lists: None,
+            entries: None,
+            seen: Some(space.zeros_sync(8)?),
+            matched: Some(space.zeros_sync(8)?),
+            _space: space,
+        })
+    }
+
+    /// Finds out whether entries have one row each, and lists their rows if not.
+    fn place_rows_sync(
+        &mut self,
+        gpu: &Gpu,
+        entries: kernels::View<'_>,
+        only_presence: bool,
+    ) -> Result<()> {
+        let (space, count) = (self._space.clone(), self.entry_count.max(1));
+        let (stream, rows) = (&space.stream, self.batch.rows);
+        let row_of = space.take_sync(count * 4)?;
+        stream.fill(row_of.view(), 0xff)?;
+        let repeated = space.zeros_sync(8)?;
+        gpu.joiner
+            .enter_rows(stream, entries, rows, row_of.view(), repeated.view())?;
+        let repeated: u64 = stream.read_sync(repeated.slice(0..8)?)?[0];
+        if repeated == 0 || only_presence {
+            self.rows = Some(row_of);
+            return Ok(());
+        }
+        // The counts take the place of the rows.
+        let counts = row_of;
+        stream.fill(counts.view(), 0)?;
+        gpu.joiner.count_entries(stream, entries, rows, counts.view())?;
+        space.room_sync(Joiner::starts_bytes(count, StartWidth::Bits32))?;
+        let starts = gpu.joiner.starts(
+            stream,
+            &space.reservation,
+            counts.slice(0..count * 4)?,
+            count,
+            StartWidth::Bits32,
+        )?;
+        let listed = space.take_sync(rows * 4)?;
+        let room = listed.slice(0..rows * 4)?;
+        gpu.joiner
+            .place_rows(stream, entries, rows, starts.starts.view(), counts.view(), room)?;
+        self.unique = false;
+        self.rows = Some(listed);
+        self.lists = Some(starts.starts);
+        Ok(())
+    }
+
+    /// Rows that it holds.
+    pub fn rows(&self) -> usize {
+        self.batch.rows
+    }
+
+    pub(super) fn batch(&self) -> &DeviceBatch {
+        &self.batch
+    }
+
+    pub(super) fn lookup(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    pub(super) fn is_unique(&self) -> bool {
+        self.unique
+    }
+
+    pub(super) fn entries(&self) -> Option<&Buffer> {
+        self.entries.as_ref()
+    }
+
+    pub(super) fn entry_count(&self) -> usize {
+        self.entry_count
+    }
+
+    pub(super) fn seen(&self) -> Option<&Buffer> {
+        self.seen.as_ref()
+    }
+
+    pub(super) fn matched(&self) -> Option<&Buffer> {
+        self.matched.as_ref()
+    }
+
+    /// The rows of all lists, if entries have lists.
+    pub(super) fn listed(&self) -> Option<&Buffer> {
+        self.lists.as_ref().and(self.rows.as_ref())
+    }
+
+    fn space(&self) -> &Space {
+        &self._space
+    }
+
+    pub(super) fn header(&self) -> JoinHeader {
+        let address = |buffer: &Option<Buffer>| buffer.as_ref().map_or(0, Buffer::address);
+        JoinHeader {
+            base: self.base,
+            entries: self.entry_count as u64,
+            groups: self.groups.as_ref().map_or(0, |groups| groups.header().address()),
+            rows: address(&self.rows),
+            lists: address(&self.lists),
+            seen: address(&self.seen),
+        }
+    }
+
+    /// What the header's addresses lead to.
+    pub(super) fn uses(&self) -> Vec<&Buffer> {
+        let mut uses: Vec<&Buffer> = [&self.rows, &self.lists, &self.seen].into_iter().flatten().collect();
+        if let Some(groups) = &self.groups {
+            uses.push(groups.header().buffer());
+            uses.extend(groups.uses());
+        }
+        uses
+    }
+}
