@@ -263,11 +263,7 @@ impl Joiner {
         bits: View<'_>,
     ) -> Result<()> {
         entries.expect_len("entries of rows", rows * 4)?;
-        let args = Args::new()
-            .view(entries)
-            .value(rows as u64)
-            .view(seen)
-            .view(bits);
+        let args = Args::new().view(entries).value(rows as u64).view(seen).view(bits);
         launch(stream, &self.mark_seen, rows, &args)
     }
 

@@ -79,9 +79,10 @@ impl Flow<'_> {
                     None => Ok(Wanted::More),
                 }
             }
-            Sink::Build(_) => {
-                Err(Error::internal(format!("pipeline {id} builds a table, which has no rows to hand on")).into())
-            }
+            Sink::Build(_) => Err(Error::internal(format!(
+                "pipeline {id} builds a table, which has no rows to hand on"
+            ))
+            .into()),
         }
     }
 
@@ -156,11 +157,11 @@ impl Flow<'_> {
         };
         let mut wanted = Wanted::More;
         if !joins.is_void() {
-            wanted = self.read(id, &mut |batch, space| {
-                match joins.push_sync(self.gpu, times, batch, &space, &mut out)? {
-                    ControlFlow::Continue(()) => Ok(Wanted::More),
-                    ControlFlow::Break(()) => Ok(Wanted::Enough),
-                }
+            wanted = self.read(id, &mut |batch, space| match joins
+                .push_sync(self.gpu, times, batch, &space, &mut out)?
+            {
+                ControlFlow::Continue(()) => Ok(Wanted::More),
+                ControlFlow::Break(()) => Ok(Wanted::Enough),
             })?;
         }
         if wanted == Wanted::More && joins.finish_sync(self.gpu, times, &mut out)?.is_break() {

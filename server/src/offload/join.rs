@@ -203,18 +203,34 @@ fn keys(
 /// Whether equal values of two types are equal words.
 fn alike(left: &DataType, right: &DataType) -> bool {
     left == right
-        || matches!((Repr::of(left), Repr::of(right)), (Some(Repr::Str), Some(Repr::Str)))
+        || matches!(
+            (Repr::of(left), Repr::of(right)),
+            (Some(Repr::Str), Some(Repr::Str))
+        )
         || (left.is_integer() && right.is_integer())
 }
 
 /// The columns after a join, and its outputs over them before any projection.
 fn after(spec: &JoinSpec, open: &Open, left: &SchemaRef) -> (SchemaRef, Vec<Expr>) {
     let nullable = |field: &Arc<Field>, may_be_null: bool| {
-        Field::new(field.name(), field.data_type().clone(), field.is_nullable() || may_be_null)
+        Field::new(
+            field.name(),
+            field.data_type().clone(),
+            field.is_nullable() || may_be_null,
+        )
     };
     let mark = Field::new("mark", DataType::Boolean, false);
-    let table = |may_be_null: bool| left.fields().iter().map(move |field| nullable(field, may_be_null));
-    let rows = |may_be_null: bool| spec.input.fields().iter().map(move |field| nullable(field, may_be_null));
+    let table = |may_be_null: bool| {
+        left.fields()
+            .iter()
+            .map(move |field| nullable(field, may_be_null))
+    };
+    let rows = |may_be_null: bool| {
+        spec.input
+            .fields()
+            .iter()
+            .map(move |field| nullable(field, may_be_null))
+    };
     let (misses_table, misses_rows) = (spec.keeps_rows(), spec.keeps_table());
     let fields: Vec<Field> = if spec.adds_columns() {
         rows(misses_rows).chain(table(misses_table)).collect()

@@ -7,7 +7,6 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -20,13 +19,16 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::Fallback;
 use super::aggregate;
 use super::join;
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
-use crate::pipeline::{AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source, Stage};
+use crate::pipeline::{
+    AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source, Stage,
+};
 use crate::scan::ScanSpec;
 
 /// The operator that the GPU does not run.
@@ -85,7 +87,8 @@ impl Lowering {
         check_held(plan, &schema)?;
         let mut lowering = Self::default();
         let open = lowering.opened(plan)?;
-        let passes_on = open.filters.is_empty() && open.stages.is_empty() && is_identity(&open.outputs, &open.input);
+        let passes_on =
+            open.filters.is_empty() && open.stages.is_empty() && is_identity(&open.outputs, &open.input);
         match (&open.source, lowering.pipelines.last_mut()) {
             // Nothing is left to do with the rows of the last pipeline.
             (Source::Pipelines(ids), Some(last)) if passes_on && ids.len() == 1 => last.output = schema,

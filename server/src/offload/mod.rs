@@ -81,12 +81,18 @@ impl Walk<'_> {
         if may_be_root(plan) {
             match Lowering::of(plan) {
                 Ok(lowered) => {
-                    lowered.refusals.into_iter().for_each(|refusal| self.note(refusal));
+                    lowered
+                        .refusals
+                        .into_iter()
+                        .for_each(|refusal| self.note(refusal));
                     // What has no input of its own is uploaded as it is.
-                    let inputs = lowered.inputs.iter().map(|input| match input.children().is_empty() {
-                        true => Ok(Arc::clone(input)),
-                        false => self.replaced(input),
-                    });
+                    let inputs = lowered
+                        .inputs
+                        .iter()
+                        .map(|input| match input.children().is_empty() {
+                            true => Ok(Arc::clone(input)),
+                            false => self.replaced(input),
+                        });
                     let inputs = inputs.collect::<Result<_>>()?;
                     let node = (self.make)(lowered.graph, inputs, Arc::clone(plan));
                     return partitioned_as(node, plan);

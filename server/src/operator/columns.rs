@@ -41,7 +41,10 @@ pub(super) fn addresses(columns: &[DeviceColumn]) -> Vec<[u64; 2]> {
 pub(super) fn lists(columns: &[DeviceColumn]) -> Vec<&Buffer> {
     let mut lists: Vec<&Buffer> = Vec::new();
     for through in columns.iter().filter_map(|column| column.through.as_ref()) {
-        if lists.iter().all(|list| list.address() != through.numbers.address()) {
+        if lists
+            .iter()
+            .all(|list| list.address() != through.numbers.address())
+        {
             lists.push(&through.numbers);
         }
     }

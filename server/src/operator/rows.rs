@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kernels::{Buffer, ErrorWord};
 
 use super::columns::{addresses, filled, new_column_sync, owners_of};
-use super::select::{Selection, select_sync};
 use super::program::{More, Programs, Shape};
+use super::select::{Selection, select_sync};
 use super::{Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 use crate::pipeline::expr::{Expr, Node};

@@ -75,13 +75,9 @@ impl Joins {
     ) -> Result<ControlFlow<()>> {
         let mut links = &mut self.links[..];
         while let [link, after @ ..] = links {
-            let space = Space::new_sync(&gpu.device, 0)?;
-            let rest = match link.last() {
-                Some(joined) => joined.rest_sync(gpu, &space)?,
-                None => None,
-            };
-            if let Some(rest) = rest
-                && push(after, gpu, times, rest, &space, out)?.is_break()
+            if let Some(joined) = link.last()
+                && let Some(rest) = joined.rest_sync(gpu)?
+                && push(after, gpu, times, rest, joined.table.space(), out)?.is_break()
             {
                 return Ok(ControlFlow::Break(()));
             }

@@ -36,10 +36,7 @@ impl Lookups {
 
     /// Whether a join that is one of these lets no other follow it: what it writes is not read by the same kernel.
     pub(super) fn is_last(joined: &Joined) -> bool {
-        matches!(
-            finding_of(joined),
-            Some(Finding::Mark { .. } | Finding::Seen)
-        )
+        matches!(finding_of(joined), Some(Finding::Mark { .. } | Finding::Seen))
     }
 
     /// The last of them, whose table may have rows left.
@@ -68,13 +65,14 @@ impl Lookups {
             }
             if join.join_type == JoinType::RightMark {
                 marks.push(wide.columns.len());
-                wide.columns.push(mark_column(space.take_sync(bitmap_bytes(rows))?));
+                wide.columns
+                    .push(mark_column(space.take_sync(bitmap_bytes(rows))?));
             }
         }
         let joins = &self.joins;
-        let program = self
-            .programs
-            .of(gpu, times, &wide, (), |columns| look_up(columns, &steps(joins, columns)))?;
+        let program = self.programs.of(gpu, times, &wide, (), |columns| {
+            look_up(columns, &steps(joins, columns))
+        })?;
         let headers: Vec<kernels::join::JoinHeader> = joins.iter().map(Joined::header).collect();
         let headers = space.upload_sync(&headers)?;
         let mask = space.take_sync(bitmap_bytes(rows))?;
@@ -104,7 +102,11 @@ impl Lookups {
 /// What rows do with what they find; places are not filled in.
 fn finding_of(joined: &Joined) -> Option<Finding> {
     let join = &joined.join;
-    finding(join.join_type, !join.residual.is_empty(), joined.table.is_unique())
+    finding(
+        join.join_type,
+        !join.residual.is_empty(),
+        joined.table.is_unique(),
+    )
 }
 
 /// The steps over columns of these shapes, each table's behind those before it.
@@ -120,7 +122,9 @@ fn steps<'a>(joins: &'a [Joined], columns: &[ColumnShape]) -> Vec<Step<'a>> {
         next += added(joined);
         let finding = match finding_of(joined) {
             Some(Finding::Row { keeps, .. }) => Finding::Row {
-                list: (next > first).then(|| columns[first].through.map(|through| through.list)).flatten(),
+                list: (next > first)
+                    .then(|| columns[first].through.map(|through| through.list))
+                    .flatten(),
                 keeps,
             },
             Some(Finding::Mark { .. }) => Finding::Mark { column: first },

@@ -79,8 +79,12 @@ impl Pairs {
                 true => self.residual_sync(gpu, times, pairs, flags.as_ref(), space)?,
                 false => {
                     if let Some(matched) = self.joined.table.matched() {
-                        gpu.joiner
-                            .mark_numbers(&space.stream, None, pairs.right.slice(0..count * 4)?, matched.view())?;
+                        gpu.joiner.mark_numbers(
+                            &space.stream,
+                            None,
+                            pairs.right.slice(0..count * 4)?,
+                            matched.view(),
+                        )?;
                     }
                     Some(pairs.batch)
                 }
@@ -197,7 +201,15 @@ impl Pairs {
         let error = space.error_word_sync()?;
         times.timed(space, || {
             let more = [More::View(bits)];
-            program.launch(space, &pairs.batch, count, None, error.view(), Shape::default(), &more)
+            program.launch(
+                space,
+                &pairs.batch,
+                count,
+                None,
+                error.view(),
+                Shape::default(),
+                &more,
+            )
         })?;
         error.check_sync(&space.stream, MASK)?;
         let mark = |numbers: &Buffer, target: Option<&Buffer>| match target {

@@ -12,9 +12,10 @@ use super::lookups::mark_column;
 use crate::batch::{DeviceBatch, DeviceColumn, RowNumbers, Space, bitmap_bytes};
 
 impl Joined {
-    /// The rows that leave at the end, if any can.
-    pub(super) fn rest_sync(&self, gpu: &Gpu, space: &Space) -> Result<Option<DeviceBatch>> {
-        let rows = self.table.rows();
+    /// The rows that leave at the end, if any can. They belong to the table's own stream: what it reads there comes after
+    /// all that other streams wrote.
+    pub(super) fn rest_sync(&self, gpu: &Gpu) -> Result<Option<DeviceBatch>> {
+        let (rows, space) = (self.table.rows(), self.table.space());
         if rows == 0 || (self.join.passes_rows() && !self.join.keeps_table()) {
             return Ok(None);
         }
@@ -37,7 +38,9 @@ impl Joined {
             JoinType::LeftSemi => kept_sync(gpu, batch, matched.slice(0..bytes)?, space),
             JoinType::LeftMark => {
                 let copy = space.take_sync(bytes)?;
-                space.stream.copy(copy.slice(0..bytes)?, matched.slice(0..bytes)?)?;
+                space
+                    .stream
+                    .copy(copy.slice(0..bytes)?, matched.slice(0..bytes)?)?;
                 batch.columns.push(mark_column(copy));
                 Ok(Some(batch))
             }

@@ -56,7 +56,7 @@ pub struct Table {
     seen: Option<Buffer>,
     /// A bit for each row.
     matched: Option<Buffer>,
-    _space: Space,
+    space: Space,
 }
 
 /// The entry of each row, and how many there are.
@@ -174,13 +174,7 @@ impl Build {
             texts: layout.texts.clone(),
             state: Vec::new(),
         };
-        let mut groups = GroupTable::new(
-            &gpu.grouper,
-            &space.stream,
-            &space.reservation,
-            shape,
-            batch.rows,
-        )?;
+        let mut groups = GroupTable::new(&gpu.grouper, &space.stream, &space.reservation, shape, batch.rows)?;
         let of_rows = space.take_sync(batch.rows * 4)?;
         let generated = find_groups(&shapes(batch), &filters, &keys, &layout).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
@@ -196,13 +190,7 @@ impl Build {
         })
     }
 
-    fn table_sync(
-        &self,
-        gpu: &Gpu,
-        batch: DeviceBatch,
-        entries: Entries,
-        space: Space,
-    ) -> Result<Table> {
+    fn table_sync(&self, gpu: &Gpu, batch: DeviceBatch, entries: Entries, space: Space) -> Result<Table> {
         use JoinType::{Full, Left, LeftAnti, LeftMark, LeftSemi, RightAnti, RightMark, RightSemi};
         let join_type = self.spec.join_type;
         let is_left_only = matches!(join_type, LeftSemi | LeftAnti | LeftMark);
@@ -220,7 +208,7 @@ impl Build {
             entries: None,
             seen: None,
             matched: None,
-            _space: space.clone(),
+            space: space.clone(),
         };
         let of_rows = entries.of_rows;
         let view = of_rows.slice(0..rows * 4)?;
@@ -255,7 +243,15 @@ fn dense_sync(
     let range = space.upload_sync(&[u64::MAX, 0, 0])?;
     times.timed(space, || {
         let more = [More::View(range.view())];
-        program.launch(space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+        program.launch(
+            space,
+            batch,
+            batch.rows,
+            None,
+            error.view(),
+            Shape::default(),
+            &more,
+        )
     })?;
     let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
     error.check_sync(&space.stream, KEY_RANGE)?;
@@ -273,7 +269,15 @@ fn dense_sync(
     let of_rows = space.take_sync(batch.rows * 4)?;
     times.timed(space, || {
         let more = [More::U64(base), More::View(of_rows.view())];
-        program.launch(space, batch, batch.rows, None, error.view(), Shape::default(), &more)
+        program.launch(
+            space,
+            batch,
+            batch.rows,
+            None,
+            error.view(),
+            Shape::default(),
+            &more,
+        )
     })?;
     error.check_sync(&space.stream, DENSE_ENTRIES)?;
     Ok(Some(Entries {
@@ -302,18 +306,13 @@ impl Table {
             entries: None,
             seen: Some(space.zeros_sync(8)?),
             matched: Some(space.zeros_sync(8)?),
-            _space: space,
+            space: space,
         })
     }
 
     /// Finds out whether entries have one row each, and lists their rows if not.
-    fn place_rows_sync(
-        &mut self,
-        gpu: &Gpu,
-        entries: kernels::View<'_>,
-        only_presence: bool,
-    ) -> Result<()> {
-        let (space, count) = (self._space.clone(), self.entry_count.max(1));
+    fn place_rows_sync(&mut self, gpu: &Gpu, entries: kernels::View<'_>, only_presence: bool) -> Result<()> {
+        let (space, count) = (self.space.clone(), self.entry_count.max(1));
         let (stream, rows) = (&space.stream, self.batch.rows);
         let row_of = space.take_sync(count * 4)?;
         stream.fill(row_of.view(), 0xff)?;
@@ -385,8 +384,8 @@ impl Table {
         self.lists.as_ref().and(self.rows.as_ref())
     }
 
-    fn space(&self) -> &Space {
-        &self._space
+    pub(super) fn space(&self) -> &Space {
+        &self.space
     }
 
     pub(super) fn header(&self) -> JoinHeader {
@@ -403,7 +402,10 @@ impl Table {
 
     /// What the header's addresses lead to.
     pub(super) fn uses(&self) -> Vec<&Buffer> {
-        let mut uses: Vec<&Buffer> = [&self.rows, &self.lists, &self.seen].into_iter().flatten().collect();
+        let mut uses: Vec<&Buffer> = [&self.rows, &self.lists, &self.seen]
+            .into_iter()
+            .flatten()
+            .collect();
         if let Some(groups) = &self.groups {
             uses.push(groups.header().buffer());
             uses.extend(groups.uses());

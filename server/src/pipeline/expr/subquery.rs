@@ -18,9 +18,7 @@ impl Subquery {
     /// The subquery that an expression stands for, if it is one.
     pub(super) fn of(expr: &Arc<dyn PhysicalExpr>) -> Option<Self> {
         let plain: &dyn PhysicalExpr = &**expr;
-        plain
-            .is::<ScalarSubqueryExpr>()
-            .then(|| Self(Arc::clone(expr)))
+        plain.is::<ScalarSubqueryExpr>().then(|| Self(Arc::clone(expr)))
     }
 
     /// Its value; a null while it is not there, as in plans.

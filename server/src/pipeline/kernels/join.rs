@@ -195,7 +195,11 @@ pub fn count_matches(columns: &[ColumnShape], probe: &Probe<'_>, keeps: bool) ->
             "match = ((const u32*)joins->lists)[{entry}];\ncount = ((const u32*)joins->lists)[{entry} + 1] - match;\n"
         ),
     };
-    let alone = if keeps { "if (active && count == 0) count = 1;\n" } else { "" };
+    let alone = if keeps {
+        "if (active && count == 0) count = 1;\n"
+    } else {
+        ""
+    };
     code.write(&format!(
         "u32 count = 0, match = WF_NO_ROW;\nif ({entry} != WF_NO_ROW) {{\n{find}if (count == 0) match = WF_NO_ROW;\n}}\n\
          {alone}if (row < rows) {{ counts[row] = count; matches[row] = match; }}\n\
