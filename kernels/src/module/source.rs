@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// Kernels are `extern "C" __global__` functions, not templates. `__shared__` variables are declared in kernels or
 /// plain functions only: a template's static variables cannot be told apart by the host emulation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelSource {
     /// Short name for files and messages: the stem of a library kernel, the shape of a pipeline.
     pub name: Cow<'static, str>,

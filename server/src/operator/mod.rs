@@ -7,6 +7,7 @@ mod aggregate;
 mod columns;
 mod concat;
 mod distinct;
+mod foreseen;
 mod gpu;
 mod limit;
 mod program;
@@ -14,6 +15,7 @@ mod rows;
 mod sort;
 
 pub use aggregate::Aggregate;
+pub use foreseen::Foreseen;
 pub use gpu::Gpu;
 pub use limit::Limit;
 pub use program::KernelTimes;
