@@ -9,13 +9,13 @@ use kernels::KernelSource;
 use super::aggregate::strategies;
 use super::{Gpu, Rows, Sort};
 use crate::batch::Repr;
-use crate::pipeline::AggregateSpec;
 use crate::pipeline::aggregate::Combine;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
     Generated, find_groups, finish, insert_distinct, key_layout, mask, measure_texts, project, sort_keys,
     update, update_extremes,
 };
+use crate::pipeline::{AggregateSpec, SortKey};
 
 /// Kernels to compile ahead. A specification that no kernel can be made of adds none: its operator will say so.
 #[derive(Debug, Default)]
@@ -58,9 +58,8 @@ impl Foreseen {
     /// Those of a sort; returns the shapes of what leaves.
     pub fn sort(&mut self, sort: &Sort, columns: &[ColumnShape]) -> Vec<ColumnShape> {
         let kept = self.rows(&sort.rows, columns);
-        let is_text = |column: &ColumnShape| column.repr == Repr::Str;
-        let reads_text = |expr: &Expr| expr.columns().iter().any(|&at| kept.get(at).is_some_and(is_text));
-        if sort.spec.keys.iter().any(|key| reads_text(&key.expr)) {
+        let is_text = |key: &SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
+        if sort.spec.keys.iter().any(is_text) {
             self.certain.extend(source(measure_texts(&kept, &sort.spec)));
         }
         let keys = sort_keys(&kept, &sort.spec).map(|(generated, _)| generated);

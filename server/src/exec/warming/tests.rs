@@ -1,5 +1,7 @@
 //! What is compiled ahead is all that a query needs, on the emulation; the rows are those that DataFusion answers.
 
+#![allow(clippy::print_stdout, reason = "a table of what compiling costs")]
+
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -7,10 +9,11 @@ use arrow::array::{Array, ArrayRef, Date32Array, Decimal128Array, Int64Array, Re
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
-use kernels::DeviceOptions;
+use kernels::{Compiler, DeviceOptions};
 use parquet::arrow::ArrowWriter;
 
 use super::*;
+use crate::batch::testing::{nvrtc, run_alone};
 use crate::config::sections::{EngineOptions, GpuOptions};
 use crate::exec::verify::compare;
 use crate::exec::{GpuExec, Gpus, Settings};
@@ -203,4 +206,37 @@ async fn warming_ends_by_itself_or_when_it_is_dropped() {
         },
     );
     assert!(nothing.threads.is_empty() && nothing.shapes().is_empty());
+}
+
+#[test]
+fn generated_kernels_compile_for_a_gpu() {
+    run_alone("exec::warming::tests::compiled_in_a_process_of_its_own");
+}
+
+#[tokio::test]
+#[ignore = "run by the test above"]
+async fn compiled_in_a_process_of_its_own() {
+    let Some(compiler) = nvrtc("sm_90") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.parquet");
+    write(&path, true);
+    let context = context(&path).await;
+    let gpu = open(&std::env::temp_dir().join("warpflight-test-modules"));
+    for sql in QUERIES {
+        println!("{sql}");
+        let (_, _, graphs) = offloaded(&gpu, &context, sql).await;
+        for graph in &graphs {
+            let (_, foreseen) = foresee(&gpu, graph);
+            for source in foreseen.certain.iter().chain(&foreseen.possible) {
+                let start = std::time::Instant::now();
+                let image = compiler.compile(source).unwrap_or_else(|error| panic!("{error}"));
+                println!(
+                    "  {}: {} bytes in {:?}",
+                    source.name,
+                    image.len(),
+                    start.elapsed()
+                );
+            }
+        }
+    }
 }
