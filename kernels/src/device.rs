@@ -188,6 +188,16 @@ impl Device {
         self.inner.modules.get(&self.inner, source)
     }
 
+    /// Whether a module is loaded, so that asking for it waits for nothing.
+    pub fn has_module(&self, source: &KernelSource) -> bool {
+        self.inner.modules.has(source)
+    }
+
+    /// How often the compiler ran for this device.
+    pub fn modules_compiled(&self) -> u64 {
+        self.inner.modules.compiled()
+    }
+
     /// Several modules, compiled side by side by as many threads as there are modules, up to `threads_max`.
     pub fn modules(&self, sources: &[&KernelSource], threads_max: usize) -> Vec<Result<Arc<Module>>> {
         crate::module::compile_all(sources, threads_max, |source| self.module(source))

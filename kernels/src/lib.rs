@@ -33,6 +33,13 @@ pub mod strings;
 
 /// Every library kernel and test kernel: what a cache filled ahead of time holds.
 pub fn library() -> Vec<KernelSource> {
+    let mut sources = operator_library();
+    sources.push(selftest::source());
+    sources
+}
+
+/// The library kernels that queries use.
+pub fn operator_library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
     sources.push(compress::source());
     sources.extend(sort::sources());
@@ -41,7 +48,6 @@ pub fn library() -> Vec<KernelSource> {
         join::source(),
         select::source(),
         strings::source(),
-        selftest::source(),
     ]);
     sources
 }

@@ -65,7 +65,7 @@ impl Core {
         let shutdown = Shutdown::new(config.server.drain_timeout.0);
         let gpus = Gpus::new(&config.gpu, kernel_cache(environment));
         // A device that was asked for by name is missed at the start, not by the first query.
-        gpus.chosen(config.engine.device)?;
+        gpus.start(config.engine.device)?;
         let base = Base {
             catalog: Arc::clone(&catalog),
             runtime: Arc::clone(&runtime),

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::{Compiler, DiskCache, KernelSource, ModuleKey};
@@ -78,11 +79,13 @@ pub(crate) struct ModuleCache {
     compiler: Arc<dyn Compiler>,
     disk: Option<DiskCache>,
     state: Mutex<CacheState>,
+    compiled: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct CacheState {
-    slots: HashMap<ModuleKey, (u64, Slot)>,
+    /// By the source as it was given: what is loaded is found without putting together what the compiler sees.
+    slots: HashMap<KernelSource, (u64, Slot)>,
     clock: u64,
     disk_error: Option<DeviceError>,
 }
@@ -93,25 +96,39 @@ impl ModuleCache {
             compiler,
             disk: folder.map(DiskCache::new),
             state: Mutex::default(),
+            compiled: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn get(&self, device: &Arc<DeviceInner>, source: &KernelSource) -> Result<Arc<Module>> {
-        let key = ModuleKey::of(source, &*self.compiler);
-        let slot = self.slot(&key);
-        // Whoever comes second waits here for the first.
-        let result = slot.get_or_init(|| self.load(device, source, &key)).clone();
+        let slot = self.slot(source);
+        // Whoever comes second waits here for the first; no lock is held.
+        let result = slot.get_or_init(|| self.load(device, source)).clone();
         if result.is_err() {
-            self.forget(&key, &slot);
+            self.forget(source, &slot);
         }
         result
     }
 
-    fn slot(&self, key: &ModuleKey) -> Slot {
+    /// Whether the module is loaded.
+    pub(crate) fn has(&self, source: &KernelSource) -> bool {
+        let state = self.lock();
+        state
+            .slots
+            .get(source)
+            .is_some_and(|(_, slot)| slot.get().is_some())
+    }
+
+    /// How often the compiler ran.
+    pub(crate) fn compiled(&self) -> u64 {
+        self.compiled.load(Ordering::Relaxed)
+    }
+
+    fn slot(&self, source: &KernelSource) -> Slot {
         let mut state = self.lock();
         state.clock += 1;
         let now = state.clock;
-        if let Some((used, slot)) = state.slots.get_mut(key) {
+        if let Some((used, slot)) = state.slots.get_mut(source) {
             *used = now;
             return Arc::clone(slot);
         }
@@ -125,22 +142,23 @@ impl ModuleCache {
             state.slots.remove(&oldest);
         }
         let slot = Slot::default();
-        state.slots.insert(key.clone(), (now, Arc::clone(&slot)));
+        state.slots.insert(source.clone(), (now, Arc::clone(&slot)));
         slot
     }
 
-    fn forget(&self, key: &ModuleKey, slot: &Slot) {
+    fn forget(&self, source: &KernelSource, slot: &Slot) {
         let mut state = self.lock();
         if state
             .slots
-            .get(key)
+            .get(source)
             .is_some_and(|(_, current)| Arc::ptr_eq(current, slot))
         {
-            state.slots.remove(key);
+            state.slots.remove(source);
         }
     }
 
-    fn load(&self, device: &Arc<DeviceInner>, source: &KernelSource, key: &ModuleKey) -> Result<Arc<Module>> {
+    fn load(&self, device: &Arc<DeviceInner>, source: &KernelSource) -> Result<Arc<Module>> {
+        let key = &ModuleKey::of(source, &*self.compiler);
         let kernels: Vec<String> = source.kernels.iter().map(|kernel| kernel.to_string()).collect();
         let from_disk = self.disk.as_ref().and_then(|disk| disk.load(key));
         // An image that is whole but does not load, after a change of driver say, is compiled again.
@@ -148,6 +166,7 @@ impl ModuleCache {
         let (loaded, compiled) = match loaded {
             Some(loaded) => (loaded, false),
             None => {
+                self.compiled.fetch_add(1, Ordering::Relaxed);
                 let image = self.compiler.compile(source)?;
                 let loaded = device.api.load(&source.name, &image, &kernels)?;
                 // A cache that cannot be written costs time, not the query: the error is kept for whoever asks.

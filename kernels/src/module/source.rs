@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// Kernels are `extern "C" __global__` functions, not templates. `__shared__` variables are declared in kernels or
 /// plain functions only: a template's static variables cannot be told apart by the host emulation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelSource {
     /// Short name for files and messages: the stem of a library kernel, the shape of a pipeline.
     pub name: Cow<'static, str>,
@@ -48,16 +48,16 @@ impl KernelSource {
         self
     }
 
-    /// Prelude, defines and text: what the compiler sees, with lines of the text counted from 1.
+    /// What it needs of the prelude, defines and text: what the compiler sees, with lines of the text counted from 1.
     pub fn full_text(&self) -> String {
-        let mut full = crate::prelude::text();
+        let mut own = String::with_capacity(self.text.len() + 256);
         for (name, value) in &self.defines {
-            full.push_str(&format!("#define {name} {value}\n"));
+            own.push_str(&format!("#define {name} {value}\n"));
         }
-        full.push_str(&format!("#line 1 \"{}.cu\"\n", self.file_stem()));
-        full.push_str(&self.text);
-        full.push('\n');
-        full
+        own.push_str(&format!("#line 1 \"{}.cu\"\n", self.file_stem()));
+        own.push_str(&self.text);
+        own.push('\n');
+        crate::prelude::text_for(&own) + &own
     }
 
     /// The name with only what every file system takes, 60 characters at most.

@@ -7,6 +7,9 @@ struct WfColumn {
   u64 validity;
 };
 
+// The group of a row that has none: filters left it out, or its table had no room.
+#define WF_NO_GROUP 0xffffffffu
+
 // Room for strings that a kernel makes: `used` counts what was asked for, beyond `capacity` too, so that the host
 // knows how much the next attempt needs.
 struct WfHeap {

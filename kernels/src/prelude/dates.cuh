@@ -11,7 +11,7 @@ struct WfDate {
 };
 
 // 719468 days lie between the first of March of the year 0 and 1970; 400 years have 146097 days.
-WF_DEVICE WfDate wf_date(i64 days) {
+WF_CALLED WfDate wf_date(i64 days) {
   i64 shifted = days + 719468, era = wf_floor_div(shifted, 146097);
   u32 in_era = (u32)(shifted - era * 146097);
   // Without the leap days before it, every year has 365 days: one in 4 years, none in 100, one in 400.
@@ -24,7 +24,7 @@ WF_DEVICE WfDate wf_date(i64 days) {
   return WfDate{era * 400 + year + (calendar_month <= 2u ? 1 : 0), calendar_month, day};
 }
 
-WF_DEVICE i64 wf_days(i64 year, u32 month, u32 day) {
+WF_CALLED i64 wf_days(i64 year, u32 month, u32 day) {
   i64 shifted = month <= 2u ? year - 1 : year, era = wf_floor_div(shifted, 400);
   u32 in_era = (u32)(shifted - era * 400), from_march = month > 2u ? month - 3u : month + 9u;
   u32 in_year = (153u * from_march + 2u) / 5u + day - 1u;
@@ -49,7 +49,7 @@ WF_DEVICE u32 wf_iso_week(i64 days, i64* iso_year) {
 }
 
 // The same day some months later; the last of the month where it has no such day.
-WF_DEVICE i64 wf_add_months(i64 days, i64 months) {
+WF_CALLED i64 wf_add_months(i64 days, i64 months) {
   WfDate date = wf_date(days);
   i64 count = date.year * 12 + (date.month - 1u) + months;
   i64 year = wf_floor_div(count, 12);
@@ -70,3 +70,6 @@ WF_DEVICE i64 wf_quarter_start(i64 days) {
   WfDate date = wf_date(days);
   return wf_days(date.year, (date.month - 1u) / 3u * 3u + 1u, 1u);
 }
+
+// Whether a day lies in the years that arrow's calendar has: -262143 to 262142.
+WF_DEVICE bool wf_is_date(i64 days) { return days >= -96465292ll && days <= 95026236ll; }

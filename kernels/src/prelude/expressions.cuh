@@ -1,5 +1,5 @@
-// What the text of generated expressions calls: constants, comparisons of references, lists, patterns, and dates with
-// intervals. A reference is valid for as long as what it leads to.
+// What the text of generated expressions calls: constants, comparisons of references, lists and patterns. A reference is
+// valid for as long as what it leads to.
 
 // A slot of the block of literals that says where further bytes are, from the start of the block, and how many.
 struct WfLiteralBytes {
@@ -75,48 +75,4 @@ WF_DEVICE bool wf_has_folding(WfStringRef text) {
     if (bytes[at] == 0xe2u && bytes[at + 1] == 0x84u && at + 2 < text.bytes && bytes[at + 2] == 0xaau) return true;
   }
   return false;
-}
-
-// Whether a product fits 64 bits.
-WF_DEVICE bool wf_fits(i64 a, i64 b) { return __mul64hi(a, b) == (i64)((u64)a * (u64)b) >> 63; }
-
-// Whether a day lies in the years that arrow's calendar has: -262143 to 262142.
-WF_DEVICE bool wf_is_date(i64 days) { return days >= -96465292ll && days <= 95026236ll; }
-
-struct WfInterval {
-  i32 months;
-  i32 days;
-  i64 nanos;
-};
-
-// A day and an interval, one part after the other: each sum must be a date. Of the nanoseconds only whole days count.
-WF_DEVICE i64 wf_date_plus(i64 day, WfInterval by, i64 sign, bool* bad) {
-  *bad |= !wf_is_date(day);
-  if (by.months != 0) day = wf_add_months(day, sign * by.months);
-  *bad |= !wf_is_date(day);
-  day += sign * by.days;
-  *bad |= !wf_is_date(day);
-  day += sign * (by.nanos / 86400000000000ll);
-  *bad |= !wf_is_date(day);
-  return day;
-}
-
-WF_DEVICE i64 wf_timestamp_plus(i64 value, i64 units, WfInterval by, i64 sign, bool* bad) {
-  const i64 day_nanos = 86400000000000ll;
-  i64 per_day = 86400ll * units, unit_nanos = 1000000000ll / units;
-  i64 day = wf_floor_div(value, per_day);
-  i64 nanos = (value - day * per_day) * unit_nanos;
-  WfInterval whole = {by.months, by.days, 0ll};
-  day = wf_date_plus(day, whole, sign, bad);
-  nanos += sign * (by.nanos % day_nanos);
-  day += sign * (by.nanos / day_nanos) + wf_floor_div(nanos, day_nanos);
-  nanos = wf_floor_mod(nanos, day_nanos);
-  *bad |= !wf_is_date(day);
-  // Seconds first: of nanoseconds, they must fit by themselves.
-  i64 seconds = (i64)((u64)day * 86400ull) + nanos / 1000000000ll;
-  *bad |= units == 1000000000ll && !wf_fits(seconds, units);
-  bool overflow = false;
-  i64 sum = wf_add<i64>((i64)((u64)seconds * (u64)units), nanos % 1000000000ll / unit_nanos, &overflow);
-  *bad |= overflow;
-  return sum;
 }

@@ -4,7 +4,6 @@
 // bit set, and then the bytes are compared too. Slots hold a group's number plus one; 0 is free, WF_GROUP_CLAIMED is
 // being written. Numbers are dense, so state and keys are arrays by number, a word after the other.
 #define WF_GROUP_CLAIMED 0xffffffffu
-#define WF_NO_GROUP 0xffffffffu
 
 struct WfGroups {
   u64 slots;       // u32 each
@@ -43,6 +42,13 @@ template <u32 W, u32 S> WF_DEVICE bool wf_same_group(const WfGroups* table, u32 
   return true;
 }
 
+// Copies a string to room of whole words of its own, and zeros behind it.
+WF_CALLED void wf_keep_text(u8* room, const u8* from, u32 bytes) {
+  WF_ROLLED for (u32 at = 0; at < bytes; at += 8u)
+    *(u64*)(room + at) = wf_unpack(from + at, 0, wf_min(bytes - at, 8u) * 8u);
+  *(u64*)(room + ((bytes + 7u) & ~7u)) = 0;
+}
+
 // Takes room for the long strings of a new key; false if there is none.
 template <u32 S> WF_DEVICE bool wf_group_rooms(WfGroups* table, const u64* words, const WfStringRef* texts,
                                                const u32* text_words, u8** rooms) {
@@ -63,10 +69,7 @@ template <u32 W, u32 S> WF_DEVICE void wf_write_group(WfGroups* table, u32 group
     WfStringRef* kept = (WfStringRef*)table->texts + (u64)s * table->capacity + group;
     u32 bytes = texts[s].bytes;
     if (rooms[s] != 0) {
-      const u8* from = (const u8*)texts[s].address;
-      for (u32 at = 0; at < bytes; at += 8u)
-        *(u64*)(rooms[s] + at) = wf_unpack(from + at, 0, wf_min(bytes - at, 8u) * 8u);
-      *(u64*)(rooms[s] + ((bytes + 7u) & ~7u)) = 0;
+      wf_keep_text(rooms[s], (const u8*)texts[s].address, bytes);
     }
     // A short string is its key word, which finish_groups lets the reference lead to.
     kept->address = (u64)rooms[s];

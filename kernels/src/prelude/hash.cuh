@@ -15,10 +15,10 @@ WF_DEVICE u64 wf_hash_u128(u128 value, u64 seed) {
 }
 
 // Bytes at any address; see wf_unpack for the slack that they need.
-WF_DEVICE u64 wf_hash_bytes(const u8* data, u64 bytes, u64 seed) {
+WF_CALLED u64 wf_hash_bytes(const u8* data, u64 bytes, u64 seed) {
   u64 hash = seed ^ wf_fold(bytes ^ WF_HASH_C, WF_HASH_A);
   u64 at = 0;
-  for (; at + 8 <= bytes; at += 8) hash = wf_fold(wf_load_u64(data + at) ^ WF_HASH_A, hash ^ WF_HASH_B);
+  WF_ROLLED for (; at + 8 <= bytes; at += 8) hash = wf_fold(wf_load_u64(data + at) ^ WF_HASH_A, hash ^ WF_HASH_B);
   u64 tail = wf_unpack(data + at, 0, (u32)(bytes - at) * 8u);
   return wf_hash_u64(tail, hash);
 }

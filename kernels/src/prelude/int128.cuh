@@ -30,22 +30,30 @@ WF_DEVICE i64 wf_mul(i64 a, i64 b, bool* overflow) {
   *overflow |= __mul64hi(a, b) != (low >> 63);
   return low;
 }
-WF_DEVICE i128 wf_mul(i128 a, i128 b, bool* overflow) {
-  i128 r = (i128)((u128)a * (u128)b);
-  // Both within 64 bits: the product always fits, and this is the usual case.
-  if (a == (i64)a && b == (i64)b) return r;
+// Whether a product does not fit 128 bits.
+WF_CALLED bool wf_mul_overflows(i128 a, i128 b) {
   u128 x = a < 0 ? (u128)0 - (u128)a : (u128)a, y = b < 0 ? (u128)0 - (u128)b : (u128)b;
   u64 xh = (u64)(x >> 64), yh = (u64)(y >> 64);
-  if (xh != 0 && yh != 0) {
-    *overflow = true;
-    return r;
-  }
+  if (xh != 0 && yh != 0) return true;
   u128 cross = (u128)(xh | yh) * (xh != 0 ? (u64)y : (u64)x);
   u128 low = (u128)(u64)x * (u64)y, sum = low + (cross << 64);
   bool negative = (a < 0) != (b < 0);
   u128 limit = ((u128)1 << 127) - (negative ? 0 : 1);
-  *overflow |= (u64)(cross >> 64) != 0 || sum < low || sum > limit;
-  return r;
+  return (u64)(cross >> 64) != 0 || sum < low || sum > limit;
+}
+WF_DEVICE i128 wf_mul(i128 a, i128 b, bool* overflow) {
+  // Both within 64 bits: the product always fits, and this is the usual case.
+  if (a != (i64)a || b != (i64)b) *overflow |= wf_mul_overflows(a, b);
+  return (i128)((u128)a * (u128)b);
+}
+
+// Truncating division by what is not zero, which does not overflow. Of 128 bits it is long, and shorter for what fits
+// 64 of them.
+template <class T> WF_DEVICE T wf_quotient(T a, T b) { return a / b; }
+WF_CALLED u128 wf_quotient(u128 a, u128 b) { return (u64)((a | b) >> 64) == 0 ? (u128)((u64)a / (u64)b) : a / b; }
+WF_DEVICE i128 wf_quotient(i128 a, i128 b) {
+  u128 magnitude = wf_quotient(a < 0 ? (u128)0 - (u128)a : (u128)a, b < 0 ? (u128)0 - (u128)b : (u128)b);
+  return (i128)((a < 0) != (b < 0) ? (u128)0 - magnitude : magnitude);
 }
 
 // Truncating division. A zero divisor sets *by_zero and gives 0; the smallest number by -1 overflows.
@@ -55,7 +63,7 @@ template <class T> WF_DEVICE T wf_div(T a, T b, bool* overflow, bool* by_zero) {
     return 0;
   }
   if (b == (T)-1) return wf_neg(a, overflow);
-  return a / b;
+  return wf_quotient(a, b);
 }
 // The remainder has the sign of `a`, as in SQL and C.
 template <class T> WF_DEVICE T wf_rem(T a, T b, bool* by_zero) {
@@ -63,13 +71,13 @@ template <class T> WF_DEVICE T wf_rem(T a, T b, bool* by_zero) {
     *by_zero = true;
     return 0;
   }
-  return b == (T)-1 ? (T)0 : a % b;
+  return b == (T)-1 ? (T)0 : a - wf_quotient(a, b) * b;
 }
 
 // 10 to the power of `exponent`, which is 0 to 38.
 WF_DEVICE i128 wf_pow10(i32 exponent) {
   i128 result = 1;
-  for (i128 base = 10; exponent > 0; exponent >>= 1) {
+  WF_ROLLED for (i128 base = 10; exponent > 0; exponent >>= 1) {
     if (exponent & 1) result *= base;
     if (exponent > 1) base *= base;
   }
@@ -78,8 +86,20 @@ WF_DEVICE i128 wf_pow10(i32 exponent) {
 
 // Division by a positive power of ten that rounds half away from zero, as casts between decimals do.
 template <class T> WF_DEVICE T wf_div_round(T a, T power) {
-  T quotient = a / power, rest = a % power, half = power / 2;
+  T quotient = wf_quotient(a, power), rest = a - quotient * power, half = power >> 1;
   if (rest >= half && rest > 0) return quotient + 1;
   if (rest <= -half && rest < 0) return quotient - 1;
   return quotient;
+}
+
+// Whether a product fits 64 bits.
+WF_DEVICE bool wf_fits(i64 a, i64 b) { return __mul64hi(a, b) == (i64)((u64)a * (u64)b) >> 63; }
+
+// A sum divided by a count of rows, with some digits more: `power` is ten to the power of how many. Beyond `limit` it has
+// more digits than its type.
+WF_CALLED i128 wf_average(i128 sum, u64 count, i128 power, i128 limit, bool* overflow) {
+  if (count == 0) return 0;
+  i128 average = wf_quotient(wf_mul(sum, power, overflow), (i128)count);
+  *overflow |= average >= limit || average <= -limit;
+  return average;
 }

@@ -20,14 +20,17 @@ WF_DEVICE u64 wf_string_word(WfStringRef text, u64 word) {
 }
 
 // Negative, zero or positive as `a` sorts before, with or after `b`.
-WF_DEVICE i32 wf_string_compare(const u8* a, u64 a_bytes, const u8* b, u64 b_bytes) {
+WF_DEVICE i32 wf_string_order(const u8* a, u64 a_bytes, const u8* b, u64 b_bytes) {
   u64 common = wf_min(a_bytes, b_bytes);
-  for (u64 at = 0; at < common; at += 8) {
+  WF_ROLLED for (u64 at = 0; at < common; at += 8) {
     u32 bits = (u32)wf_min<u64>(common - at, 8u) * 8u;
     u64 left = wf_unpack(a + at, 0, bits), right = wf_unpack(b + at, 0, bits);
     if (left != right) return wf_swap_bytes(left) < wf_swap_bytes(right) ? -1 : 1;
   }
   return a_bytes < b_bytes ? -1 : a_bytes > b_bytes ? 1 : 0;
+}
+WF_CALLED i32 wf_string_compare(const u8* a, u64 a_bytes, const u8* b, u64 b_bytes) {
+  return wf_string_order(a, a_bytes, b, b_bytes);
 }
 
 WF_DEVICE bool wf_string_equal(const u8* a, u64 a_bytes, const u8* b, u64 b_bytes) {
@@ -43,10 +46,10 @@ WF_DEVICE bool wf_ends_with(const u8* text, u64 bytes, const u8* end, u64 end_by
 }
 
 // The first byte at or after `from` at which `part` starts, or -1.
-WF_DEVICE i64 wf_find(const u8* text, u64 bytes, const u8* part, u64 part_bytes, u64 from) {
+WF_CALLED i64 wf_find(const u8* text, u64 bytes, const u8* part, u64 part_bytes, u64 from) {
   if (part_bytes == 0) return from <= bytes ? (i64)from : -1;
-  for (u64 at = from; at + part_bytes <= bytes; at++)
-    if (text[at] == part[0] && wf_string_equal(text + at, part_bytes, part, part_bytes)) return (i64)at;
+  WF_ROLLED for (u64 at = from; at + part_bytes <= bytes; at++)
+    if (text[at] == part[0] && wf_string_order(text + at, part_bytes, part, part_bytes) == 0) return (i64)at;
   return -1;
 }
 
@@ -56,7 +59,7 @@ WF_DEVICE u32 wf_utf8_bytes(u8 lead) { return lead < 0x80u ? 1u : lead < 0xe0u ?
 // Number of characters: bytes that do not continue one.
 WF_DEVICE u64 wf_utf8_length(const u8* text, u64 bytes) {
   u64 length = 0;
-  for (u64 at = 0; at < bytes; at++) length += (text[at] & 0xc0u) != 0x80u;
+  WF_ROLLED for (u64 at = 0; at < bytes; at++) length += (text[at] & 0xc0u) != 0x80u;
   return length;
 }
 
@@ -64,7 +67,7 @@ WF_DEVICE u8 wf_ascii_lower(u8 byte) { return byte >= 'A' && byte <= 'Z' ? (u8)(
 
 // SQL's LIKE: % is any characters, _ is one, and what follows a backslash is itself. With `fold`, letters of ASCII are
 // alike in both cases; other letters are not folded. One step back suffices: to the last %, a character further on.
-WF_DEVICE bool wf_like(const u8* text, u64 bytes, const u8* pattern, u64 pattern_bytes, bool fold) {
+WF_CALLED bool wf_like(const u8* text, u64 bytes, const u8* pattern, u64 pattern_bytes, bool fold) {
   u64 t = 0, p = 0, back_t = 0, back_p = 0;
   bool can_go_back = false;
   while (true) {

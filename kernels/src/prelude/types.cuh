@@ -15,6 +15,15 @@ typedef double f64;
 
 #define WF_KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
 #define WF_DEVICE static __device__ __forceinline__
+// For functions that are long, or rarely come to be run: compiled once a kernel instead of at each call, for a call
+// that costs tens of cycles. Arguments go by value: what is pointed to would have to leave its registers.
+#define WF_CALLED static __device__ __noinline__
+// In front of loops whose rounds are long, few or rare. Unrolled by the compiler they cost it more than they ever save.
+#ifdef WF_SIM
+#define WF_ROLLED
+#else
+#define WF_ROLLED _Pragma("unroll 1")
+#endif
 #define WF_ALL_LANES 0xffffffffu
 #define WF_WARP 32u
 

@@ -1,5 +1,9 @@
-//! What tests of several modules need: an emulated device, and columns back from it, the plain way.
+//! What tests of several modules need: an emulated device, and columns back from it, the plain way; the compiler for
+//! GPUs, which needs none.
 
+#![allow(clippy::print_stderr, reason = "a test that is left out says so")]
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,6 +12,7 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer as ArrowBuffer, NullBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use kernels::cuda::{NvrtcCompiler, use_nvrtc_folder};
 use kernels::parquet::StringRef;
 use kernels::{Device, DeviceOptions, SimOptions, Stream, bytes_of};
 
@@ -24,6 +29,35 @@ pub(crate) fn sim(seed: u64) -> Device {
         ..DeviceOptions::sim()
     })
     .expect("the emulation opens")
+}
+
+/// Runs an ignored test of this binary in a process of its own, for what uses NVIDIA's compiler: that is looked for once
+/// a process, and other tests look for it where it is not.
+pub(crate) fn run_alone(test: &str) {
+    let program = std::env::current_exe().expect("this process has a path");
+    let output = std::process::Command::new(program)
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .output()
+        .expect("it runs again");
+    let said = String::from_utf8_lossy(&output.stdout);
+    eprint!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// A compiler for `architecture`, of the libraries that the tests of the kernels install into the target folder; `None`,
+/// with a word about it, where they have not.
+pub(crate) fn nvrtc(architecture: &str) -> Option<NvrtcCompiler> {
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/nvrtc-13.0.88/nvidia/cu13/lib");
+    if !folder.join("libnvrtc.so.13").exists() {
+        eprintln!(
+            "SKIPPED: no NVRTC in {}: the test nvrtc of the kernels installs it",
+            folder.display()
+        );
+        return None;
+    }
+    use_nvrtc_folder(&folder).expect("the libraries load");
+    Some(NvrtcCompiler::new(architecture).expect("loaded above"))
 }
 
 /// The column's rows, and a check that null rows hold zeros and strings lie in the column's own buffers.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kernels::{DeviceKind, DeviceOptions};
+use kernels::{DeviceKind, DeviceOptions, KernelSource};
 
 use crate::config::sections::{DeviceChoice, GpuOptions};
 use crate::error::{Error, Result};
@@ -44,6 +44,19 @@ impl Gpus {
             DeviceChoice::Cuda => self.opened(DeviceKind::Cuda).map(Some).map_err(refused),
             DeviceChoice::Sim => self.opened(DeviceKind::Sim).map(Some).map_err(refused),
         }
+    }
+
+    /// The same for a server that starts: a GPU's compiler has its first run behind it before the first query needs it,
+    /// which costs ten times a later one.
+    ///
+    /// # Errors
+    /// As [`Gpus::chosen`].
+    pub fn start(&self, choice: DeviceChoice) -> Result<()> {
+        match self.chosen(choice)? {
+            Some(gpu) if gpu.device.info().kind == DeviceKind::Cuda => run_compiler(&gpu),
+            _ => {}
+        }
+        Ok(())
     }
 
     fn opened(&self, kind: DeviceKind) -> Result<Arc<Gpu>, String> {
@@ -87,5 +100,24 @@ impl Gpus {
                 Err(error.to_string())
             }
         }
+    }
+}
+
+/// Compiles a small kernel on a thread of its own, to have the compiler loaded and its tables made. What comes of it
+/// does not matter: whoever compiles next reports errors.
+fn run_compiler(gpu: &Gpu) {
+    const TEXT: &str = "WF_KERNEL(32) first(i128* out) {\n\
+        bool overflow = false;\n\
+        i128 product = wf_mul(out[0], out[1], &overflow);\n\
+        out[threadIdx.x] = overflow ? (i128)0 : wf_quotient(product, out[2]);\n}\n";
+    let compiler = gpu.device.compiler();
+    let work = move || {
+        if let Err(error) = compiler.compile(&KernelSource::generated("first", TEXT, &["first"])) {
+            tracing::debug!(%error, "the run-time compiler is not ready");
+        }
+    };
+    let thread = std::thread::Builder::new().name("warpflight-compile".into());
+    if let Err(error) = thread.spawn(work) {
+        tracing::debug!(%error, "no thread to start the run-time compiler");
     }
 }

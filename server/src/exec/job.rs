@@ -17,6 +17,7 @@ use super::metrics::PipelineMetrics;
 use super::node::Item;
 use super::stop::Stop;
 use super::verify::compare;
+use super::warming::Warming;
 use crate::batch::download::download_sync;
 use crate::batch::{DeviceBatch, Space};
 use crate::config::sections::FallbackMode;
@@ -44,17 +45,18 @@ pub(super) struct Job {
 impl Job {
     /// Runs to the end, whatever it is, and says it.
     pub(super) fn run(self) {
-        let outcome = self.complete();
+        let warming = Warming::start(&self.gpu, &self.graph);
+        let outcome = self.complete(&warming);
         // A reader that went away does not need to know.
         let _ = self.sender.blocking_send(Item::End(outcome));
     }
 
-    fn complete(&self) -> Result<()> {
+    fn complete(&self, warming: &Warming) -> Result<()> {
         if self.settings.engine.verify {
-            return self.verified();
+            return self.verified(warming);
         }
         let mut sent = false;
-        let ran = self.on_device(&mut |batch| {
+        let ran = self.on_device(warming, &mut |batch| {
             sent = true;
             self.send(batch)
         });
@@ -72,10 +74,14 @@ impl Job {
     }
 
     /// Runs the graph; its batches go to `send`.
-    fn on_device(&self, send: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<(), Failure> {
-        let count = self.graph.pipelines.len();
-        let metrics: Vec<PipelineMetrics> = (0..count)
-            .map(|id| PipelineMetrics::new(id, &self.metrics))
+    fn on_device(
+        &self,
+        warming: &Warming,
+        send: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<(), Failure> {
+        let shapes = warming.shapes().iter().cloned().enumerate();
+        let metrics: Vec<PipelineMetrics> = shapes
+            .map(|(id, shapes)| PipelineMetrics::new(id, shapes, &self.metrics))
             .collect();
         let flow = Flow {
             gpu: &self.gpu,
@@ -130,9 +136,9 @@ impl Job {
     }
 
     /// Runs the subtree on both, and sends what the device answers if the CPU answers the same.
-    fn verified(&self) -> Result<()> {
+    fn verified(&self, warming: &Warming) -> Result<()> {
         let mut found = Vec::new();
-        let ran = self.on_device(&mut |batch| {
+        let ran = self.on_device(warming, &mut |batch| {
             found.push(batch);
             Ok(())
         });

@@ -6,6 +6,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 
 use crate::operator::KernelTimes;
 use crate::pipeline::PipelineId;
+use crate::pipeline::expr::ColumnShape;
 
 /// The numbers of one pipeline.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub(super) struct PipelineMetrics {
 }
 
 impl PipelineMetrics {
-    pub(super) fn new(id: PipelineId, set: &ExecutionPlanMetricsSet) -> Self {
+    /// Of a pipeline whose kernels are compiled for columns of `shapes`.
+    pub(super) fn new(id: PipelineId, shapes: Vec<Vec<ColumnShape>>, set: &ExecutionPlanMetricsSet) -> Self {
         let counter = |name: &str| MetricBuilder::new(set).counter(format!("p{id}_{name}"), 0);
         let time = |name: &str| MetricBuilder::new(set).subset_time(format!("p{id}_{name}"), 0);
         Self {
@@ -33,7 +35,7 @@ impl PipelineMetrics {
             kernel_time: time("kernel_time"),
             wait_time: time("wait_time"),
             compile_time: time("compile_time"),
-            times: KernelTimes::default(),
+            times: KernelTimes::of_foreseen(shapes),
         }
     }
 

@@ -13,6 +13,7 @@ mod settings;
 mod stop;
 mod uploading;
 mod verify;
+mod warming;
 
 pub use gpus::Gpus;
 pub use node::GpuExec;

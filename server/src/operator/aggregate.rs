@@ -18,6 +18,8 @@ use crate::pipeline::kernels::{
 
 /// Groups that a table starts with room for.
 const GROUPS_MIN: usize = 1 << 14;
+/// Groups for which a block's memory is the place, where there is one.
+const GROUPS_FEW: usize = 128;
 /// Shared memory of a block that leaves room for two blocks a multiprocessor.
 const SHARED_BYTES: usize = 100 << 10;
 
@@ -151,18 +153,11 @@ impl Aggregate {
         if !grouped {
             return (Strategy::Registers, Shape::default());
         }
-        let (_, words) = self.spec.layout();
-        let block = group_count * words * 8;
-        let latched = self.spec.has(|combine| combine == Combine::Moments);
-        let room = SHARED_BYTES.min(gpu.device.info().shared_bytes_max as usize);
-        let (strategy, bytes) = match block {
-            bytes if bytes * BLOCK_THREADS as usize <= room => {
-                (Strategy::Private, bytes * BLOCK_THREADS as usize)
-            }
-            // What is kept under a latch has no place in a block's memory.
-            bytes if bytes <= room && !latched => (Strategy::Shared, bytes),
-            _ => (Strategy::Global, 0),
-        };
+        let (strategy, bytes) = placed(
+            &self.spec,
+            group_count,
+            gpu.device.info().shared_bytes_max as usize,
+        );
         let shape = Shape {
             shared_bytes: bytes as u32,
         };
@@ -231,4 +226,41 @@ fn counted_distinct(spec: &AggregateSpec) -> impl Iterator<Item = (usize, &Accum
     let (starts, _) = spec.layout();
     let all = starts.into_iter().zip(&spec.accumulators);
     all.filter(|(_, added)| added.combine == Combine::CountDistinct)
+}
+
+/// Where rows of `group_count` groups are added up, and the bytes of a block's memory that it takes.
+fn placed(spec: &AggregateSpec, group_count: usize, shared_bytes_max: usize) -> (Strategy, usize) {
+    let (_, words) = spec.layout();
+    let block = group_count * words * 8;
+    let latched = spec.has(|combine| combine == Combine::Moments);
+    let room = SHARED_BYTES.min(shared_bytes_max);
+    match block {
+        bytes if bytes * BLOCK_THREADS as usize <= room => {
+            (Strategy::Private, bytes * BLOCK_THREADS as usize)
+        }
+        // What is kept under a latch has no place in a block's memory.
+        bytes if bytes <= room && !latched => (Strategy::Shared, bytes),
+        _ => (Strategy::Global, 0),
+    }
+}
+
+/// All strategies that an aggregation may come to use, the likeliest first. Keys of few bits or of short names are
+/// thought to have few values, others many.
+pub(super) fn strategies(spec: &AggregateSpec, shared_bytes_max: usize) -> Vec<Strategy> {
+    if spec.keys.is_empty() {
+        return vec![Strategy::Registers];
+    }
+    let narrow =
+        |key: &Expr| Repr::of(&key.data_type).is_some_and(|repr| repr.width() <= 2 || repr == Repr::Str);
+    let mut found = Vec::new();
+    for group_count in [1, GROUPS_FEW, GROUPS_MIN, usize::MAX >> 32] {
+        let (strategy, _) = placed(spec, group_count, shared_bytes_max);
+        if !found.contains(&strategy) {
+            found.push(strategy);
+        }
+    }
+    if !spec.keys.iter().all(narrow) {
+        found.reverse();
+    }
+    found
 }

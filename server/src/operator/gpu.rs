@@ -5,7 +5,7 @@ use kernels::join::Joiner;
 use kernels::select::Selector;
 use kernels::sort::Sorter;
 use kernels::strings::StringWriter;
-use kernels::{Device, DeviceOptions};
+use kernels::{Device, DeviceOptions, KernelSource};
 
 use crate::error::Result;
 use crate::error_device::on_device;
@@ -37,6 +37,11 @@ impl Gpu {
     /// What is missing.
     pub fn open(options: &DeviceOptions) -> Result<Self> {
         let device = Device::open(options).map_err(on_device)?;
+        // Side by side; what uses them finds them loaded, or reports why they are not.
+        let library = kernels::operator_library();
+        let sources: Vec<&KernelSource> = library.iter().collect();
+        let threads_max = std::thread::available_parallelism().map_or(1, usize::from);
+        drop(device.modules(&sources, threads_max));
         Ok(Self {
             scan: ScanKernels::new(&device)?,
             selector: Selector::new(&device).map_err(on_device)?,

@@ -7,6 +7,7 @@ mod aggregate;
 mod columns;
 mod concat;
 mod distinct;
+mod foreseen;
 mod gpu;
 mod join;
 mod limit;
@@ -16,6 +17,7 @@ mod select;
 mod sort;
 
 pub use aggregate::Aggregate;
+pub use foreseen::Foreseen;
 pub use gpu::Gpu;
 pub use join::{Build, Joins, Table};
 pub use limit::Limit;

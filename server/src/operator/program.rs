@@ -24,9 +24,35 @@ pub struct KernelTimes {
     /// Launches that may still run: their start and end.
     launches: Mutex<Vec<(Event, Event)>>,
     run_ns: AtomicU64,
+    /// Shapes that kernels were compiled for before there were batches.
+    foreseen: Vec<Vec<ColumnShape>>,
 }
 
 impl KernelTimes {
+    /// Of kernels that are compiled for columns of these shapes, before there are batches.
+    pub fn of_foreseen(foreseen: Vec<Vec<ColumnShape>>) -> Self {
+        Self {
+            foreseen,
+            ..Self::default()
+        }
+    }
+
+    /// The shapes that a kernel for columns of `found` is made for: those foreseen, if they only add that a column may
+    /// have validity. Kernels take the lack of it for rows that all are valid.
+    pub(super) fn foreseen(&self, found: Vec<ColumnShape>) -> Vec<ColumnShape> {
+        let covers = |foreseen: &&Vec<ColumnShape>| {
+            let mut pairs = foreseen.iter().zip(&found);
+            foreseen.len() == found.len()
+                && pairs.all(|(all, one)| {
+                    all.repr == one.repr && all.through == one.through && (all.nullable || !one.nullable)
+                })
+        };
+        match self.foreseen.iter().find(covers) {
+            Some(foreseen) => foreseen.clone(),
+            None => found,
+        }
+    }
+
     /// Nanoseconds of compiling or loading.
     pub fn compile_ns(&self) -> u64 {
         self.compile_ns.load(Ordering::Relaxed)
@@ -108,7 +134,7 @@ impl<K: std::hash::Hash + Eq + Clone> Programs<K> {
         key: K,
         generate: impl FnOnce(&[ColumnShape]) -> Result<Generated, String>,
     ) -> Result<Arc<Program>> {
-        let key = (shapes(batch), key);
+        let key = (times.foreseen(shapes(batch)), key);
         if let Some(program) = self.known.get(&key) {
             return Ok(Arc::clone(program));
         }

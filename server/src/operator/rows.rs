@@ -18,8 +18,8 @@ const HEAP_ROW_BYTES: usize = 32;
 /// Filter and projection of one pipeline.
 #[derive(Debug)]
 pub struct Rows {
-    filters: Vec<Expr>,
-    outputs: Vec<Expr>,
+    pub(super) filters: Vec<Expr>,
+    pub(super) outputs: Vec<Expr>,
     masks: Programs<()>,
     projections: Programs<Vec<usize>>,
 }

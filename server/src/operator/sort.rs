@@ -19,9 +19,9 @@ const KEPT_MIN: usize = 1 << 16;
 /// The state of one sort.
 #[derive(Debug)]
 pub struct Sort {
-    rows: Rows,
+    pub(super) rows: Rows,
     /// Over the columns that `rows` computes.
-    spec: SortSpec,
+    pub(super) spec: SortSpec,
     /// Columns that leave; keys that are none of them stand behind.
     width: usize,
     kept: Vec<(DeviceBatch, Space)>,
@@ -111,12 +111,18 @@ impl Sort {
             )));
         }
         let longest = self.longest_sync(gpu, times, &batch, space)?;
-        let (generated, words) = sort_keys(&shapes(&batch), &self.spec, &longest).map_err(unplanned)?;
+        let text_words: Vec<u32> = longest.iter().map(|bytes| bytes.div_ceil(8) as u32).collect();
+        let (generated, fixed) = sort_keys(&times.foreseen(shapes(&batch)), &self.spec).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
+        let words = fixed + text_words.iter().sum::<u32>() as usize;
+        let text_words = match text_words.is_empty() {
+            true => None,
+            false => Some(space.upload_sync(&text_words)?),
+        };
         let keys = space.take_sync(words * rows * 8)?;
         let error = space.error_word_sync()?;
         times.timed(space, || {
-            let more = [More::View(keys.view())];
+            let more = [More::View(keys.view()), More::optional(text_words.as_ref())];
             program.launch(space, &batch, rows, None, error.view(), Shape::default(), &more)
         })?;
         let count = fetch.map_or(rows, |fetch| fetch.min(rows));
@@ -152,7 +158,7 @@ impl Sort {
         if texts == 0 {
             return Ok(Vec::new());
         }
-        let generated = measure_texts(&shapes(batch), &self.spec).map_err(unplanned)?;
+        let generated = measure_texts(&times.foreseen(shapes(batch)), &self.spec).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let longest = space.zeros_sync(texts * 8)?;
         let error = space.error_word_sync()?;

@@ -13,10 +13,10 @@ use super::super::program::{More, Program, Shape, shapes};
 use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
 use crate::pipeline::BuildSpec;
-use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
-    DENSE_ENTRIES, FIND_GROUPS, KEY_RANGE, Lookup, dense_entries, find_groups, is_unsigned, key_layout,
-    key_range, may_be_dense,
+    DENSE_ENTRIES, FIND_GROUPS, Generated, KEY_RANGE, KeyLayout, Lookup, dense_entries, find_groups,
+    is_unsigned, key_layout, key_range, may_be_dense,
 };
 
 /// Dense keys may leave this many times as many entries free as there are rows.
@@ -59,6 +59,20 @@ pub struct Table {
     space: Space,
 }
 
+/// Keys that are found as groups are.
+struct Grouping {
+    keys: Vec<Expr>,
+    filters: Vec<Expr>,
+    layout: KeyLayout,
+}
+
+impl Grouping {
+    /// What finds the groups of rows.
+    fn find(&self, columns: &[ColumnShape]) -> Result<Generated, String> {
+        find_groups(columns, &self.filters, &self.keys, &self.layout)
+    }
+}
+
 /// The entry of each row, and how many there are.
 struct Entries {
     lookup: Lookup,
@@ -79,6 +93,20 @@ impl Build {
             keys,
             width,
             kept: Vec::new(),
+        }
+    }
+
+    /// What computes the columns that are kept.
+    pub(in crate::operator) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The kernels that a table of such columns needs, as far as can be told before there are rows.
+    pub(in crate::operator) fn foreseen(&self, kept: &[ColumnShape]) -> Vec<Result<Generated, String>> {
+        match (self.dense_key(), &self.keys[..]) {
+            (Some(key), _) => vec![key_range(kept, key), dense_entries(kept, key)],
+            (None, []) => Vec::new(),
+            (None, _) => vec![self.grouping().and_then(|grouping| grouping.find(kept))],
         }
     }
 
@@ -140,14 +168,39 @@ impl Build {
                 of_rows: space.zeros_sync(batch.rows * 4)?,
             });
         }
-        if let [key] = &self.keys[..]
-            && Repr::of(&key.data_type).is_some_and(may_be_dense)
-            && !self.spec.null_keys
+        if let Some(key) = self.dense_key()
             && let Some(entries) = dense_sync(gpu, times, batch, key, space)?
         {
             return Ok(entries);
         }
         self.grouped_sync(gpu, times, batch, space)
+    }
+
+    /// The key, if it is one that can be dense.
+    fn dense_key(&self) -> Option<&Expr> {
+        match &self.keys[..] {
+            [key] if !self.spec.null_keys && Repr::of(&key.data_type).is_some_and(may_be_dense) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The keys as groups.
+    fn grouping(&self) -> Result<Grouping, String> {
+        // Both sides lay their keys out alike, whichever of them has nulls.
+        let keys: Vec<Expr> = self.keys.iter().map(|key| self.spec.laid_out(key)).collect();
+        let is_there = |key: &Expr| Expr {
+            data_type: arrow::datatypes::DataType::Boolean,
+            nullable: false,
+            node: Node::IsNotNull(Arc::new(key.clone())),
+        };
+        Ok(Grouping {
+            layout: key_layout(&keys)?,
+            filters: match self.spec.null_keys {
+                true => Vec::new(),
+                false => self.keys.iter().map(is_there).collect(),
+            },
+            keys,
+        })
     }
 
     fn grouped_sync(
@@ -157,32 +210,21 @@ impl Build {
         batch: &DeviceBatch,
         space: &Space,
     ) -> Result<Entries> {
-        // Both sides lay their keys out alike, whichever of them has nulls.
-        let keys: Vec<Expr> = self.keys.iter().map(|key| self.spec.laid_out(key)).collect();
-        let layout = key_layout(&keys).map_err(unplanned)?;
-        let is_there = |key: &Expr| Expr {
-            data_type: arrow::datatypes::DataType::Boolean,
-            nullable: false,
-            node: Node::IsNotNull(Arc::new(key.clone())),
-        };
-        let filters: Vec<Expr> = match self.spec.null_keys {
-            true => Vec::new(),
-            false => self.keys.iter().map(is_there).collect(),
-        };
+        let grouping = self.grouping().map_err(unplanned)?;
         let shape = GroupShape {
-            key_words: layout.words,
-            texts: layout.texts.clone(),
+            key_words: grouping.layout.words,
+            texts: grouping.layout.texts.clone(),
             state: Vec::new(),
         };
         let mut groups = GroupTable::new(&gpu.grouper, &space.stream, &space.reservation, shape, batch.rows)?;
         let of_rows = space.take_sync(batch.rows * 4)?;
-        let generated = find_groups(&shapes(batch), &filters, &keys, &layout).map_err(unplanned)?;
-        let program = Program::compile(gpu, times, generated)?;
+        let columns = times.foreseen(shapes(batch));
+        let program = Program::compile(gpu, times, grouping.find(&columns).map_err(unplanned)?)?;
         let error = space.error_word_sync()?;
         let fill = program.enter_sync(space, times, batch, Some(&of_rows), &mut groups, &error)?;
         error.check_sync(&space.stream, FIND_GROUPS)?;
         Ok(Entries {
-            lookup: Lookup::Groups(layout),
+            lookup: Lookup::Groups(grouping.layout),
             base: 0,
             count: fill.count,
             groups: Some(groups),
@@ -239,7 +281,8 @@ fn dense_sync(
     space: &Space,
 ) -> Result<Option<Entries>> {
     let error = space.error_word_sync()?;
-    let program = Program::compile(gpu, times, key_range(&shapes(batch), key).map_err(unplanned)?)?;
+    let columns = times.foreseen(shapes(batch));
+    let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
     let range = space.upload_sync(&[u64::MAX, 0, 0])?;
     times.timed(space, || {
         let more = [More::View(range.view())];
@@ -265,7 +308,7 @@ fn dense_sync(
     let entry_count = if count == 0 { 0 } else { distance as usize + 1 };
     let unsigned = Repr::of(&key.data_type).is_some_and(is_unsigned);
     let base = if unsigned { least } else { least ^ 1 << 63 };
-    let program = Program::compile(gpu, times, dense_entries(&shapes(batch), key).map_err(unplanned)?)?;
+    let program = Program::compile(gpu, times, dense_entries(&columns, key).map_err(unplanned)?)?;
     let of_rows = space.take_sync(batch.rows * 4)?;
     times.timed(space, || {
         let more = [More::U64(base), More::View(of_rows.view())];

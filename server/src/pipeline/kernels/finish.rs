@@ -14,8 +14,12 @@ pub const FINISH: &str = "finish_groups";
 /// Arguments: `const u64* keys`, `const u64* state`, `u64 capacity`, `u64 rows`, `const WfColumn* outputs`,
 /// `WfError* error`. Every output has room for validity that its type calls for.
 pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, String> {
-    let (starts, _) = spec.layout();
-    let mut body = String::new();
+    let (starts, words) = spec.layout();
+    // Each word is read once, before anything is written that it might be.
+    let mut body: String = (0..words)
+        .map(|word| format!("const u64 s{word} = active ? state[{word}ull * capacity + at] : 0ull;\n"))
+        .collect();
+    body.push_str("bool overflow = false;\n");
     for (index, (key, &(word, repr))) in spec.keys.iter().zip(&layout.keys).enumerate() {
         let place = |word: usize| format!("keys[{word}ull * capacity + at]");
         let valid = match key.nullable {
@@ -39,12 +43,7 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
         let index = spec.keys.len() + place;
         let repr = Repr::of(&outcome.data_type)
             .ok_or_else(|| format!("{outcome} of type {} is not held on the GPU", outcome.data_type))?;
-        let word = |accumulator: usize, word: usize| {
-            format!(
-                "(active ? state[{}ull * capacity + at] : 0ull)",
-                starts[accumulator] + word
-            )
-        };
+        let word = |accumulator: usize, word: usize| format!("s{}", starts[accumulator] + word);
         let (valid, value) = match &outcome.finish {
             Finish::Value { accumulator, count } => {
                 let valid = match count {
@@ -80,15 +79,12 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
                 precision,
             } => {
                 body.push_str(&format!(
-                    "i128 average{index} = 0;\n{{ bool overflow = false; i128 rows_counted = (i128){};\n\
-                     i128 sum = (i128)((u128){} << 64 | {});\n\
-                     if (rows_counted != 0) average{index} = wf_mul(sum, wf_pow10({scale_digits}), &overflow) / rows_counted;\n\
-                     i128 limit = wf_pow10({precision});\n\
-                     overflow = overflow || average{index} >= limit || average{index} <= -limit;\n\
-                     if (active && overflow) wf_raise(error, WF_OVERFLOW, at); }}\n",
-                    word(*count, 0),
+                    "const i128 average{index} = wf_average((i128)((u128){} << 64 | {}), {}, {}, {}, &overflow);\n",
                     word(*sum, 1),
                     word(*sum, 0),
+                    word(*count, 0),
+                    power_of_ten(*scale_digits),
+                    power_of_ten(u32::from(*precision)),
                 ));
                 (
                     format!("{} != 0", word(*count, 0)),
@@ -100,6 +96,7 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
         body.push_str(&store(index, repr, &value, outcome.may_be_null()));
         body.push_str("}\n");
     }
+    body.push_str("if (active && overflow) wf_raise(error, WF_OVERFLOW, at);\n");
     let text = format!(
         "WF_KERNEL({BLOCK_THREADS}) {FINISH}(const u64* keys, const u64* state, u64 capacity, u64 rows, \
          const WfColumn* outputs, WfError* error) {{\n\
@@ -110,6 +107,16 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
         source: KernelSource::generated(FINISH, text, &[FINISH]),
         literals: Vec::new(),
     })
+}
+
+/// Ten to the power of `digits`, at most 38, as a constant.
+fn power_of_ten(digits: u32) -> String {
+    let (less, more) = (digits.min(19), digits.saturating_sub(19));
+    format!(
+        "((i128){}ull * (i128){}ull)",
+        10u64.pow(less),
+        10u64.pow(more.min(19))
+    )
 }
 
 /// An accumulator's value in the form of the result.

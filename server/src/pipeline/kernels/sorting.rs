@@ -35,15 +35,12 @@ fn is_text(key: &SortKey) -> bool {
     Repr::of(&key.expr.data_type) == Some(Repr::Str)
 }
 
-/// Writes the key words of each row: word `w` of row `r` at `words[w * rows + r]`. `longest` has the bytes of the
-/// longest string of each string key. Arguments after the common ones: `u64* words`. Returns how many words there are.
-pub fn sort_keys(
-    columns: &[ColumnShape],
-    spec: &SortSpec,
-    longest: &[u64],
-) -> Result<(Generated, usize), String> {
+/// Writes the key words of each row: word `w` of row `r` at `words[w * rows + r]`. Arguments after the common ones:
+/// `u64* words`, `const u32* text_words`: for each string key, words of the bytes of the longest string. Returns how many
+/// words there are beside those.
+pub fn sort_keys(columns: &[ColumnShape], spec: &SortSpec) -> Result<(Generated, usize), String> {
     let mut code = code(columns);
-    let (mut lines, mut word, mut text) = (String::new(), 0usize, 0usize);
+    let (mut lines, mut fixed, mut text) = (String::from("u64 word = 0;\n"), 0usize, 0usize);
     for key in &spec.keys {
         let value = code.value(&key.expr)?;
         let repr = Repr::of(&key.expr.data_type).ok_or_else(|| {
@@ -54,8 +51,10 @@ pub fn sort_keys(
         })?;
         let valid = value.valid.as_deref().unwrap_or("true");
         let mut push = |value: String| {
-            lines.push_str(&format!("if (active) words[{word}ull * rows + row] = {value};\n"));
-            word += 1;
+            lines.push_str(&format!(
+                "if (active) words[word * rows + row] = {value};\nword++;\n"
+            ));
+            fixed += 1;
         };
         if value.valid.is_some() {
             let (null, some) = if key.nulls_first { (0, 1) } else { (1, 0) };
@@ -63,16 +62,16 @@ pub fn sort_keys(
         }
         let not = if key.descending { "~" } else { "" };
         if repr == Repr::Str {
-            let bytes = longest.get(text).copied().unwrap_or(0);
-            text += 1;
-            for place in 0..bytes.div_ceil(8) {
-                push(format!(
-                    "{valid} ? {not}wf_string_word({}, {place}) : 0ull",
-                    value.text
-                ));
-            }
             // Strings that go on with zero bytes differ in length only.
-            push(format!("{valid} ? {not}(u64){}.bytes : 0ull", value.text));
+            let length = format!("{valid} ? {not}(u64){}.bytes : 0ull", value.text);
+            lines.push_str(&format!(
+                "WF_ROLLED for (u32 place = 0; place < text_words[{text}]; place++, word++)\n\
+                 if (active) words[word * rows + row] = {valid} ? {not}wf_string_word({}, place) : 0ull;\n\
+                 if (active) words[word * rows + row] = {length};\nword++;\n",
+                value.text
+            ));
+            fixed += 1;
+            text += 1;
             continue;
         }
         for ordered in ordered_words(repr, &value) {
@@ -81,8 +80,8 @@ pub fn sort_keys(
     }
     code.write(&lines);
     let body = code.take_text();
-    let text = over_rows(SORT_KEYS, ", u64* words", "", &body, "");
-    Ok((generated(SORT_KEYS, text, &code), word))
+    let text = over_rows(SORT_KEYS, ", u64* words, const u32* text_words", "", &body, "");
+    Ok((generated(SORT_KEYS, text, &code), fixed))
 }
 
 /// A value as words that sort as it does.

@@ -191,11 +191,11 @@ fn before(spec: &AggregateSpec, strategy: Strategy, words: usize) -> String {
         }
         Strategy::Private => format!(
             "const u32 WORDS = {words}u;\nconst u64 initial[] = {{{list}}};\nWF_DYNAMIC_SHARED(u64, slots);\n\
-             for (u32 i = 0; i < group_count * WORDS; i++) slots[i * {BLOCK_THREADS}u + threadIdx.x] = initial[i % WORDS];\n"
+             WF_ROLLED for (u32 i = 0; i < group_count * WORDS; i++) slots[i * {BLOCK_THREADS}u + threadIdx.x] = initial[i % WORDS];\n"
         ),
         Strategy::Shared => format!(
             "const u32 WORDS = {words}u;\nconst u64 initial[] = {{{list}}};\nWF_DYNAMIC_SHARED(u64, slots);\n\
-             for (u32 i = threadIdx.x; i < group_count * WORDS; i += blockDim.x) slots[i] = initial[i % WORDS];\n\
+             WF_ROLLED for (u32 i = threadIdx.x; i < group_count * WORDS; i += blockDim.x) slots[i] = initial[i % WORDS];\n\
              __syncthreads();  // every word has its initial value\n"
         ),
         Strategy::Global => String::new(),
@@ -229,7 +229,7 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
                     joined(combine),
                 );
                 text.push_str(&format!(
-                    "for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n"
+                    "WF_ROLLED for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n"
                 ));
                 let give: String = (0..combine.words())
                     .map(|word| format!("u64 b{word} = r{}; ", start + word))
@@ -244,33 +244,25 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
             // A warp a group: lanes join the words of their threads, then each other's.
             let mut text = format!(
                 "__syncthreads();  // all threads have added their rows\n\
-                 for (u32 group = wf_warp_id(); group < group_count; group += {}u) {{\n",
+                 WF_ROLLED for (u32 group = wf_warp_id(); group < group_count; group += {}u) {{\n",
                 BLOCK_THREADS / 32
             );
-            for (accumulator, &start) in accumulators() {
-                let combine = accumulator.combine;
-                let count = combine.words();
+            for (combine, firsts) in alike(accumulators()) {
+                let words = 0..combine.words();
                 let slot =
-                    |word: usize| format!("slots[(group * WORDS + {}u) * {BLOCK_THREADS}u + ", start + word);
-                let load: String = (0..count)
-                    .map(|word| format!("u64 a{word} = {}wf_lane_id()]; ", slot(word)))
-                    .collect();
-                let next: String = (0..count)
-                    .map(|word| format!("u64 b{word} = {}thread]; ", slot(word)))
-                    .collect();
-                let fetch: String = (0..count)
-                    .map(|word| format!("u64 b{word} = wf_shfl_xor(a{word}, lanes); "))
-                    .collect();
+                    |word: usize| format!("slots[(group * WORDS + first + {word}u) * {BLOCK_THREADS}u + ");
+                let each = |write: &dyn Fn(usize) -> String| words.clone().map(write).collect::<String>();
+                let load = each(&|word| format!("u64 a{word} = {}wf_lane_id()]; ", slot(word)));
+                let next = each(&|word| format!("u64 b{word} = {}thread]; ", slot(word)));
+                let fetch = each(&|word| format!("u64 b{word} = wf_shfl_xor(a{word}, lanes); "));
                 let own = call("own", combine, |word| format!("a{word}"), joined(combine));
-                let give: String = (0..count)
-                    .map(|word| format!("u64 b{word} = a{word}; "))
-                    .collect();
-                let place = |word| format!("state[{}ull * capacity + group]", start + word);
-                let shared = call("shared", combine, place, joined(combine));
+                let give = each(&|word| format!("u64 b{word} = a{word}; "));
+                let shared = call("shared", combine, state_of_first, joined(combine));
                 text.push_str(&format!(
-                    "{{ {load}\nfor (u32 thread = wf_lane_id() + 32u; thread < {BLOCK_THREADS}u; thread += 32u) {{ {next}{own} }}\n\
-                     for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n\
-                     if (wf_lane_id() == 0) {{ {give}{shared} }} }}\n"
+                    "{}{load}\nWF_ROLLED for (u32 thread = wf_lane_id() + 32u; thread < {BLOCK_THREADS}u; thread += 32u) {{ {next}{own} }}\n\
+                     WF_ROLLED for (u32 lanes = 16; lanes > 0; lanes >>= 1) {{ {fetch}{own} }}\n\
+                     if (wf_lane_id() == 0) {{ {give}{shared} }} }} }}\n",
+                    over_firsts(&firsts)
                 ));
             }
             text.push_str("}\n");
@@ -279,16 +271,14 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
         Strategy::Shared => {
             let mut text = String::from(
                 "__syncthreads();  // all threads have added their rows\n\
-                 for (u32 group = threadIdx.x; group < group_count; group += blockDim.x) {\n",
+                 WF_ROLLED for (u32 group = threadIdx.x; group < group_count; group += blockDim.x) {\n",
             );
-            for (accumulator, &start) in accumulators() {
-                let combine = accumulator.combine;
+            for (combine, firsts) in alike(accumulators()) {
                 let give: String = (0..combine.words())
-                    .map(|word| format!("u64 b{word} = slots[group * WORDS + {}u]; ", start + word))
+                    .map(|word| format!("u64 b{word} = slots[group * WORDS + first + {word}u]; "))
                     .collect();
-                let place = |word| format!("state[{}ull * capacity + group]", start + word);
-                let shared = call("shared", combine, place, joined(combine));
-                text.push_str(&format!("{{ {give}{shared} }}\n"));
+                let shared = call("shared", combine, state_of_first, joined(combine));
+                text.push_str(&format!("{}{give}{shared} }} }}\n", over_firsts(&firsts)));
             }
             text.push_str("}\n");
             text
@@ -298,4 +288,31 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
             String::new()
         }
     }
+}
+
+/// First words of the accumulators of each kind: what is done to them at the end is compiled once a kind.
+fn alike<'a>(accumulators: impl Iterator<Item = (&'a Accumulator, &'a usize)>) -> Vec<(Combine, Vec<usize>)> {
+    let mut kinds: Vec<(Combine, Vec<usize>)> = Vec::new();
+    for (accumulator, &first) in accumulators {
+        match kinds.iter_mut().find(|(kind, _)| *kind == accumulator.combine) {
+            Some((_, firsts)) => firsts.push(first),
+            None => kinds.push((accumulator.combine, vec![first])),
+        }
+    }
+    kinds
+}
+
+/// The beginning of a loop in which `first` is each of these words; it is closed by two braces.
+fn over_firsts(firsts: &[usize]) -> String {
+    let list: Vec<String> = firsts.iter().map(|first| format!("{first}u")).collect();
+    format!(
+        "{{ const u32 firsts[] = {{{}}};\nWF_ROLLED for (u32 i = 0; i < {}u; i++) {{ const u32 first = firsts[i]; ",
+        list.join(", "),
+        firsts.len()
+    )
+}
+
+/// Word `word` after `first` in the state of a group.
+fn state_of_first(word: usize) -> String {
+    format!("state[(first + {word}ull) * capacity + group]")
 }

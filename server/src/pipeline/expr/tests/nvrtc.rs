@@ -1,17 +1,15 @@
 //! The generated text, compiled by NVIDIA's own compiler. No GPU is needed, only its libraries, which the tests of the
 //! kernels install into the target folder.
 
-#![allow(clippy::print_stderr, clippy::print_stdout)]
-
-use std::path::PathBuf;
+#![allow(clippy::print_stdout)]
 
 use datafusion::prelude::SessionContext;
-use kernels::cuda::{NvrtcCompiler, use_nvrtc_folder};
 use kernels::{Compiler, KernelSource};
 
 use super::batches::{Nulls, batch};
 use super::{bench, planned};
 use crate::batch::Repr;
+use crate::batch::testing::{nvrtc, run_alone};
 use crate::pipeline::expr::{ColumnShape, lower};
 
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -69,34 +67,15 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// The compiler is looked for once a process, and other tests look for it where it is not.
 #[test]
 fn generated_text_compiles_for_a_gpu() {
-    let program = std::env::current_exe().expect("this process has a path");
-    let name = "pipeline::expr::tests::nvrtc::compiled_in_a_process_of_its_own";
-    let output = std::process::Command::new(program)
-        .args(["--exact", name, "--ignored", "--nocapture"])
-        .output()
-        .expect("it runs again");
-    let said = String::from_utf8_lossy(&output.stdout);
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    run_alone("pipeline::expr::tests::nvrtc::compiled_in_a_process_of_its_own");
 }
 
 #[test]
 #[ignore = "run by the test above"]
 fn compiled_in_a_process_of_its_own() {
-    let folder =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/nvrtc-13.0.88/nvidia/cu13/lib");
-    if !folder.join("libnvrtc.so.13").exists() {
-        eprintln!(
-            "SKIPPED: no NVRTC in {}: the test nvrtc of the kernels installs it",
-            folder.display()
-        );
-        return;
-    }
-    use_nvrtc_folder(&folder).expect("the libraries load");
-    let compiler = NvrtcCompiler::new("sm_90").expect("loaded above");
+    let Some(compiler) = nvrtc("sm_90") else { return };
     let (context, batch) = (SessionContext::new(), batch(1, 1, Nulls::None));
     let shapes: Vec<ColumnShape> = batch
         .schema()

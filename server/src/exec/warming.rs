@@ -1,0 +1,166 @@
+//! Kernels of a query, compiled while its first rows are fetched.
+//!
+//! In: a graph. Out: the shapes that columns are thought to have, so that operators ask for the kernels that were
+//! compiled, and threads that compile them. It runs nothing: what it does not foresee, or what comes before its turn, is
+//! compiled by whoever needs it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use kernels::KernelSource;
+
+use crate::batch::Repr;
+use crate::operator::{Build, Foreseen, Gpu, Rows, Sort};
+use crate::pipeline::expr::ColumnShape;
+use crate::pipeline::{Pipeline, PipelineGraph, Sink, Source};
+
+/// Threads that compile for one query.
+const THREADS_MAX: usize = 8;
+/// Cores from which on kernels are compiled too that only some data need.
+const CORES_TO_SPARE: usize = 8;
+
+/// The shapes of columns in the batches that kernels of one pipeline read.
+type Shapes = Vec<Vec<ColumnShape>>;
+
+/// Compiling that goes on until it is done, or until this is dropped; then what is being compiled is waited for.
+#[derive(Debug)]
+pub(super) struct Warming {
+    shapes: Vec<Shapes>,
+    queue: Arc<Mutex<VecDeque<KernelSource>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Warming {
+    /// Starts with what `graph` will need first.
+    pub(super) fn start(gpu: &Arc<Gpu>, graph: &PipelineGraph) -> Self {
+        let cores = cores();
+        let (shapes, foreseen) = foresee(gpu, graph);
+        let mut sources = foreseen.certain;
+        if cores >= CORES_TO_SPARE {
+            sources.extend(foreseen.possible);
+        }
+        sources.retain(|source| !gpu.device.has_module(source));
+        let count = sources.len().min((cores / 2).clamp(1, THREADS_MAX));
+        let queue = Arc::new(Mutex::new(VecDeque::from(sources)));
+        let threads = (0..count).filter_map(|_| {
+            let (gpu, queue) = (Arc::clone(gpu), Arc::clone(&queue));
+            let work = move || {
+                while let Some(source) = next(&queue) {
+                    // Whoever needs the kernel tries again, and reports the error.
+                    if let Err(error) = gpu.device.module(&source) {
+                        tracing::debug!(%error, kernel = %source.name, "kernel not compiled ahead");
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().name("warpflight-compile".into());
+            // Without the thread the query compiles by itself.
+            thread.spawn(work).ok()
+        });
+        Self {
+            shapes,
+            threads: threads.collect(),
+            queue,
+        }
+    }
+
+    /// The shapes that kernels of each pipeline are compiled for.
+    pub(super) fn shapes(&self) -> &[Shapes] {
+        &self.shapes
+    }
+
+    /// Waits until all is compiled.
+    #[cfg(test)]
+    pub(super) fn finish_sync(mut self) {
+        for thread in self.threads.drain(..) {
+            thread.join().expect("a thread that compiles does not panic");
+        }
+    }
+}
+
+impl Drop for Warming {
+    fn drop(&mut self) {
+        lock(&self.queue).clear();
+        for thread in self.threads.drain(..) {
+            // One that panicked has said so, and what it left out is compiled when it is needed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Cores of this machine, or those that its container gives: asked once, because that reads files.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn lock(queue: &Mutex<VecDeque<KernelSource>>) -> MutexGuard<'_, VecDeque<KernelSource>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn next(queue: &Mutex<VecDeque<KernelSource>>) -> Option<KernelSource> {
+    lock(queue).pop_front()
+}
+
+/// The shapes that each pipeline's kernels read, and all those kernels.
+pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph) -> (Vec<Shapes>, Foreseen) {
+    let mut foreseen = Foreseen::default();
+    let mut read: Vec<Shapes> = Vec::with_capacity(graph.pipelines.len());
+    let mut left: Vec<Vec<ColumnShape>> = Vec::with_capacity(graph.pipelines.len());
+    for pipeline in &graph.pipelines {
+        // What joins make of columns depends on their tables.
+        if !pipeline.stages.is_empty() {
+            read.push(Vec::new());
+            left.push(Vec::new());
+            continue;
+        }
+        let columns = columns_of(pipeline, &left);
+        let rows = || Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
+        let mut shapes = vec![columns.clone()];
+        left.push(match &pipeline.sink {
+            Sink::Pass | Sink::Limit { .. } => foreseen.rows(&rows(), &columns),
+            Sink::Aggregate(spec) => foreseen.aggregate(gpu, spec, &pipeline.filters, &columns),
+            Sink::Build(spec) => {
+                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+                let mut kept = foreseen.build(&Build::new(filters, outputs, spec.clone()), &columns);
+                shapes.push(kept.clone());
+                kept.truncate(pipeline.outputs.len());
+                kept
+            }
+            Sink::Sort(spec) => {
+                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+                let mut kept = foreseen.sort(&Sort::new(filters, outputs, spec.clone()), &columns);
+                shapes.push(kept.clone());
+                kept.truncate(pipeline.outputs.len());
+                kept
+            }
+        });
+        read.push(shapes);
+    }
+    (read, foreseen)
+}
+
+/// The columns that a pipeline reads: what pipelines before it leave, else what its source declares.
+fn columns_of(pipeline: &Pipeline, left: &[Vec<ColumnShape>]) -> Vec<ColumnShape> {
+    let declared = pipeline.input.fields().iter().filter_map(|field| {
+        Some(ColumnShape {
+            repr: Repr::of(field.data_type())?,
+            nullable: field.is_nullable(),
+            through: None,
+        })
+    });
+    let Source::Pipelines(ids) = &pipeline.source else {
+        return declared.collect();
+    };
+    let mut sources = ids.iter().filter_map(|&id| left.get(id));
+    let first = sources.next().cloned().unwrap_or_default();
+    sources.fold(first, |mut all, one| {
+        for (all, one) in all.iter_mut().zip(one) {
+            all.nullable |= one.nullable;
+        }
+        all
+    })
+}
+
+#[cfg(test)]
+mod tests;

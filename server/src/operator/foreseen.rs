@@ -1,0 +1,141 @@
+//! The kernels that operators will need, before there are batches.
+//!
+//! In: what an operator is made of, and the shapes of the columns that it will read. Out: the kernels that it is sure to
+//! need, then those that it may need, by what the data turn out to be. An operator that asks for others compiles them
+//! when it does: a wrong guess costs time, nothing else.
+
+use kernels::KernelSource;
+
+use super::aggregate::strategies;
+use super::{Build, Gpu, Rows, Sort};
+use crate::batch::Repr;
+use crate::pipeline::aggregate::Combine;
+use crate::pipeline::expr::{ColumnShape, Expr, Node};
+use crate::pipeline::kernels::{
+    Generated, find_groups, finish, insert_distinct, key_layout, mask, measure_texts, project, sort_keys,
+    update, update_extremes,
+};
+use crate::pipeline::{AggregateSpec, SortKey};
+
+/// Kernels to compile ahead. A specification that no kernel can be made of adds none: its operator will say so.
+#[derive(Debug, Default)]
+pub struct Foreseen {
+    /// Needed as soon as there is a row.
+    pub certain: Vec<KernelSource>,
+    /// Needed for some data, the likelier first.
+    pub possible: Vec<KernelSource>,
+}
+
+impl Foreseen {
+    /// Those of `rows` over columns of these shapes; returns the shapes of what it computes.
+    pub fn rows(&mut self, rows: &Rows, columns: &[ColumnShape]) -> Vec<ColumnShape> {
+        let all: Vec<&Expr> = rows.outputs.iter().collect();
+        let computed = |output: &&Expr| !matches!(output.node, Node::Column(..));
+        let computed: Vec<&Expr> = rows.outputs.iter().filter(computed).collect();
+        if rows.filters.is_empty() {
+            self.certain.extend(projected(columns, &computed));
+        } else {
+            self.certain.extend(source(mask(columns, &rows.filters)));
+            self.certain.extend(projected(columns, &all));
+            // Where a filter keeps all rows of a batch, columns are handed on as they are.
+            if computed.len() < all.len() {
+                self.possible.extend(projected(columns, &computed));
+            }
+        }
+        let shape = |output: &Expr| {
+            let nullable = match output.node {
+                Node::Column(index, _) => columns.get(index).is_some_and(|column| column.nullable),
+                _ => false,
+            };
+            Some(ColumnShape {
+                repr: Repr::of(&output.data_type)?,
+                nullable: nullable || output.nullable,
+                through: None,
+            })
+        };
+        rows.outputs.iter().filter_map(shape).collect()
+    }
+
+    /// Those of a sort; returns the shapes of what leaves.
+    pub fn sort(&mut self, sort: &Sort, columns: &[ColumnShape]) -> Vec<ColumnShape> {
+        let kept = self.rows(&sort.rows, columns);
+        let is_text = |key: &SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
+        if sort.spec.keys.iter().any(is_text) {
+            self.certain.extend(source(measure_texts(&kept, &sort.spec)));
+        }
+        let keys = sort_keys(&kept, &sort.spec).map(|(generated, _)| generated);
+        self.certain.extend(source(keys));
+        kept
+    }
+
+    /// Those of a join's table; returns the shapes of the columns that are kept for it.
+    pub fn build(&mut self, build: &Build, columns: &[ColumnShape]) -> Vec<ColumnShape> {
+        let kept = self.rows(build.rows(), columns);
+        for generated in build.foreseen(&kept) {
+            self.certain.extend(source(generated));
+        }
+        kept
+    }
+
+    /// Those of an aggregation of rows for which all `filters` are true; returns the shapes of its groups.
+    pub fn aggregate(
+        &mut self,
+        gpu: &Gpu,
+        spec: &AggregateSpec,
+        filters: &[Expr],
+        columns: &[ColumnShape],
+    ) -> Vec<ColumnShape> {
+        let Ok(layout) = key_layout(&spec.keys) else {
+            return Vec::new();
+        };
+        let grouped = !spec.keys.is_empty();
+        if grouped {
+            let finder = find_groups(columns, filters, &spec.keys, &layout);
+            self.certain.extend(source(finder));
+        }
+        if spec.has(Combine::is_plain) {
+            let mut updaters = strategies(spec, gpu.device.info().shared_bytes_max as usize)
+                .into_iter()
+                .filter_map(|strategy| source(update(columns, filters, spec, strategy)));
+            self.certain.extend(updaters.next());
+            self.possible.extend(updaters);
+        }
+        if spec.has(Combine::is_extreme) {
+            self.certain
+                .extend(source(update_extremes(columns, filters, spec)));
+        }
+        let distinct = spec.accumulators.iter();
+        for counted in distinct.filter(|added| added.combine == Combine::CountDistinct) {
+            let filter = counted.filter.as_ref();
+            let inserted = counted
+                .argument
+                .iter()
+                .map(|argument| insert_distinct(columns, filters, grouped, argument, filter));
+            self.certain.extend(inserted.filter_map(source));
+        }
+        self.certain.extend(source(finish(spec, &layout)));
+        let keys = spec.keys.iter().map(|key| (&key.data_type, key.nullable));
+        let outcomes = spec.outcomes.iter();
+        let outcomes = outcomes.map(|outcome| (&outcome.data_type, outcome.may_be_null()));
+        let shape = |(data_type, nullable)| {
+            Some(ColumnShape {
+                repr: Repr::of(data_type)?,
+                nullable,
+                through: None,
+            })
+        };
+        keys.chain(outcomes).filter_map(shape).collect()
+    }
+}
+
+fn projected(columns: &[ColumnShape], outputs: &[&Expr]) -> Option<KernelSource> {
+    if outputs.is_empty() {
+        return None;
+    }
+    let outputs: Vec<Expr> = outputs.iter().map(|&output| output.clone()).collect();
+    source(project(columns, &outputs))
+}
+
+fn source(generated: Result<Generated, String>) -> Option<KernelSource> {
+    generated.ok().map(|generated| generated.source)
+}
