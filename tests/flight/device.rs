@@ -20,13 +20,13 @@ fn device_server() -> Arc<Server> {
     })
 }
 
-async fn client() -> (Arc<Server>, Client) {
+pub(crate) async fn client() -> (Arc<Server>, Client) {
     let server = device_server();
     let client = Client::connect(&server).await;
     (server, client)
 }
 
-async fn plan(client: &mut Client, sql: &str) -> String {
+pub(crate) async fn plan(client: &mut Client, sql: &str) -> String {
     let plans = client
         .rows(&format!("explain {sql}"))
         .await

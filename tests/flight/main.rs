@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod device;
 mod files;
+mod joins;
 mod limits;
 mod memory;
 mod nesting;

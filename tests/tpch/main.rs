@@ -1,5 +1,6 @@
 //! The 22 TPC-H queries, with the specification's validation parameters, at scale 0.1: asked through ADBC, each
-//! result equal to DuckDB's on the same Parquet files. Again at scale 0.01 with the plan's parts on an emulated GPU.
+//! result equal to DuckDB's on the same Parquet files. Again at scale 0.01 wholly on an
+//! emulated GPU.
 
 #![allow(
     clippy::print_stdout,
@@ -27,14 +28,15 @@ fn server() -> Arc<Server> {
     })
 }
 
-/// The same queries at a smaller scale on a server that gives what it can to a device, here the emulated one.
+/// The same queries at a smaller scale on a server that runs them wholly on a device, here the emulated one.
 fn device_server() -> Arc<Server> {
     static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
         let options = Options::new()
             .data(data::tpch(DEVICE_SCALE))
-            .env("WARPFLIGHT_DEVICE", "sim");
+            .env("WARPFLIGHT_DEVICE", "sim")
+            .env("WARPFLIGHT_FALLBACK_MODE", "raise");
         let server = Arc::new(options.start());
         *shared = Arc::downgrade(&server);
         server

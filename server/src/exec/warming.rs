@@ -4,16 +4,16 @@
 //! compiled, and threads that compile them. It runs nothing: what it does not foresee, or what comes before its turn, is
 //! compiled by whoever needs it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use kernels::KernelSource;
 
 use crate::batch::Repr;
-use crate::operator::{Build, Foreseen, Gpu, Rows, Sort};
+use crate::operator::{Build, Foreseen, Foretold, Gpu, Rows, Sort};
 use crate::pipeline::expr::ColumnShape;
-use crate::pipeline::{Pipeline, PipelineGraph, Sink, Source};
+use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
 /// Threads that compile for one query.
 const THREADS_MAX: usize = 8;
@@ -104,40 +104,83 @@ fn next(queue: &Mutex<VecDeque<KernelSource>>) -> Option<KernelSource> {
 
 /// The shapes that each pipeline's kernels read, and all those kernels.
 pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph) -> (Vec<Shapes>, Foreseen) {
-    let mut foreseen = Foreseen::default();
+    let mut all = Foresight {
+        gpu,
+        foreseen: Foreseen::default(),
+        tables: HashMap::new(),
+    };
     let mut read: Vec<Shapes> = Vec::with_capacity(graph.pipelines.len());
     let mut left: Vec<Vec<ColumnShape>> = Vec::with_capacity(graph.pipelines.len());
-    for pipeline in &graph.pipelines {
-        // What joins make of columns depends on their tables.
-        if !pipeline.stages.is_empty() {
-            read.push(Vec::new());
-            left.push(Vec::new());
-            continue;
-        }
+    for (id, pipeline) in graph.pipelines.iter().enumerate() {
         let columns = columns_of(pipeline, &left);
-        let rows = || Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
-        let mut shapes = vec![columns.clone()];
-        left.push(match &pipeline.sink {
-            Sink::Pass | Sink::Limit { .. } => foreseen.rows(&rows(), &columns),
-            Sink::Aggregate(spec) => foreseen.aggregate(gpu, spec, &pipeline.filters, &columns),
-            Sink::Build(spec) => {
-                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
-                let mut kept = foreseen.build(&Build::new(filters, outputs, spec.clone()), &columns);
-                shapes.push(kept.clone());
-                kept.truncate(pipeline.outputs.len());
-                kept
-            }
-            Sink::Sort(spec) => {
-                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
-                let mut kept = foreseen.sort(&Sort::new(filters, outputs, spec.clone()), &columns);
-                shapes.push(kept.clone());
-                kept.truncate(pipeline.outputs.len());
-                kept
-            }
-        });
+        let (mut shapes, mut variants) = match pipeline.stages.is_empty() {
+            true => (Vec::new(), vec![columns]),
+            false => all.joins(pipeline, columns),
+        };
+        shapes.extend(variants.iter().cloned());
+        let likely = variants.swap_remove(0);
+        left.push(all.sink(id, pipeline, &likely, &mut shapes));
+        for other in variants {
+            let before = std::mem::take(&mut all.foreseen);
+            all.sink(id, pipeline, &other, &mut shapes);
+            let possible = std::mem::replace(&mut all.foreseen, before);
+            all.foreseen.may_need(possible);
+        }
         read.push(shapes);
     }
-    (read, foreseen)
+    (read, all.foreseen)
+}
+
+/// What is foreseen so far.
+struct Foresight<'a> {
+    gpu: &'a Gpu,
+    foreseen: Foreseen,
+    tables: HashMap<PipelineId, Foretold>,
+}
+
+impl Foresight<'_> {
+    /// The shapes that the joins of a pipeline read, and those that they may leave, the likeliest first.
+    fn joins(&mut self, pipeline: &Pipeline, columns: Vec<ColumnShape>) -> (Shapes, Shapes) {
+        let tables = pipeline
+            .stages
+            .iter()
+            .map(|stage| self.tables.get(&stage.join.build));
+        match tables.collect::<Option<Vec<&Foretold>>>() {
+            Some(tables) => self.foreseen.joins(&pipeline.stages, &tables, columns),
+            None => (Vec::new(), vec![columns]),
+        }
+    }
+
+    /// What a pipeline's sink leaves of columns of these shapes; what it reads of its own is added to `shapes`.
+    fn sink(
+        &mut self,
+        id: PipelineId,
+        pipeline: &Pipeline,
+        columns: &[ColumnShape],
+        shapes: &mut Shapes,
+    ) -> Vec<ColumnShape> {
+        let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+        match &pipeline.sink {
+            Sink::Pass | Sink::Limit { .. } => self.foreseen.rows(&Rows::new(filters, outputs), columns),
+            Sink::Aggregate(spec) => self
+                .foreseen
+                .aggregate(self.gpu, spec, &pipeline.filters, columns),
+            Sink::Build(spec) => {
+                let build = Build::new(filters, outputs, spec.clone());
+                let (kept, table) = self.foreseen.build(&build, pipeline.outputs.len(), columns);
+                shapes.push(kept);
+                self.tables.entry(id).or_insert(table).columns.clone()
+            }
+            Sink::Sort(spec) => {
+                let mut kept = self
+                    .foreseen
+                    .sort(&Sort::new(filters, outputs, spec.clone()), columns);
+                shapes.push(kept.clone());
+                kept.truncate(pipeline.outputs.len());
+                kept
+            }
+        }
+    }
 }
 
 /// The columns that a pipeline reads: what pipelines before it leave, else what its source declares.

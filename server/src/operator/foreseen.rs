@@ -7,7 +7,8 @@
 use kernels::KernelSource;
 
 use super::aggregate::strategies;
-use super::{Build, Gpu, Rows, Sort};
+use super::join::foreseen_joins;
+use super::{Build, Foretold, Gpu, Rows, Sort};
 use crate::batch::Repr;
 use crate::pipeline::aggregate::Combine;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
@@ -15,7 +16,7 @@ use crate::pipeline::kernels::{
     Generated, find_groups, finish, insert_distinct, key_layout, mask, measure_texts, project, sort_keys,
     update, update_extremes,
 };
-use crate::pipeline::{AggregateSpec, SortKey};
+use crate::pipeline::{AggregateSpec, SortKey, Stage};
 
 /// Kernels to compile ahead. A specification that no kernel can be made of adds none: its operator will say so.
 #[derive(Debug, Default)]
@@ -30,7 +31,10 @@ impl Foreseen {
     /// Those of `rows` over columns of these shapes; returns the shapes of what it computes.
     pub fn rows(&mut self, rows: &Rows, columns: &[ColumnShape]) -> Vec<ColumnShape> {
         let all: Vec<&Expr> = rows.outputs.iter().collect();
-        let computed = |output: &&Expr| !matches!(output.node, Node::Column(..));
+        let is_read_through =
+            |index: usize| columns.get(index).is_some_and(|column| column.through.is_some());
+        let computed =
+            |output: &&Expr| !matches!(output.node, Node::Column(index, _) if !is_read_through(index));
         let computed: Vec<&Expr> = rows.outputs.iter().filter(computed).collect();
         if rows.filters.is_empty() {
             self.certain.extend(projected(columns, &computed));
@@ -68,13 +72,38 @@ impl Foreseen {
         kept
     }
 
-    /// Those of a join's table; returns the shapes of the columns that are kept for it.
-    pub fn build(&mut self, build: &Build, columns: &[ColumnShape]) -> Vec<ColumnShape> {
+    /// Those of a join's table of `width` columns; returns the shapes of the columns that are kept for it, and what is
+    /// thought of the table.
+    pub fn build(
+        &mut self,
+        build: &Build,
+        width: usize,
+        columns: &[ColumnShape],
+    ) -> (Vec<ColumnShape>, Foretold) {
         let kept = self.rows(build.rows(), columns);
         for generated in build.foreseen(&kept) {
             self.certain.extend(source(generated));
         }
-        kept
+        let foretold = build.foretold(kept.iter().take(width).copied().collect());
+        (kept, foretold)
+    }
+
+    /// Those of joins; returns the shapes of the batches that their kernels read, and of those that may leave the last one.
+    pub fn joins(
+        &mut self,
+        stages: &[Stage],
+        tables: &[&Foretold],
+        columns: Vec<ColumnShape>,
+    ) -> (Vec<Vec<ColumnShape>>, Vec<Vec<ColumnShape>>) {
+        let joins = foreseen_joins(stages, tables, columns);
+        self.certain.extend(joins.kernels.into_iter().filter_map(source));
+        (joins.read, joins.left)
+    }
+
+    /// Has what `other` foresees as what is possible.
+    pub fn may_need(&mut self, other: Self) {
+        self.possible.extend(other.certain);
+        self.possible.extend(other.possible);
     }
 
     /// Those of an aggregation of rows for which all `filters` are true; returns the shapes of its groups.

@@ -19,7 +19,7 @@ mod sort;
 pub use aggregate::Aggregate;
 pub use foreseen::Foreseen;
 pub use gpu::Gpu;
-pub use join::{Build, Joins, Table};
+pub use join::{Build, Foretold, Joins, Table};
 pub use limit::Limit;
 pub use program::KernelTimes;
 pub use rows::Rows;

@@ -34,12 +34,12 @@ impl Joins {
         for (stage, table) in stages.iter().zip(tables) {
             let joined = Joined::new(stage, table);
             is_void |= joined.join.needs_table() && joined.table.rows() == 0;
-            if !Lookups::takes(&joined) {
+            if joined.look().finding().is_none() {
                 links.extend(ended(&mut lookups));
                 links.push(Link::Pairs(Box::new(Pairs::new(joined))));
                 continue;
             }
-            let is_last = Lookups::is_last(&joined);
+            let is_last = joined.look().is_last();
             lookups.push(joined);
             if is_last {
                 links.extend(ended(&mut lookups));

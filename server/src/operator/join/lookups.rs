@@ -10,9 +10,9 @@ use super::super::program::{More, Programs, Shape};
 use super::super::select::kept_sync;
 use super::super::{Gpu, KernelTimes, Result};
 use super::Joined;
+use super::look::steps;
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, RowNumbers, Space, bitmap_bytes};
-use crate::pipeline::expr::ColumnShape;
-use crate::pipeline::kernels::{Finding, LOOK_UP, Step, finding, look_up};
+use crate::pipeline::kernels::{Finding, LOOK_UP, look_up};
 
 /// Some joins in a row.
 #[derive(Debug)]
@@ -27,16 +27,6 @@ impl Lookups {
             joins,
             programs: Programs::default(),
         }
-    }
-
-    /// Whether a join can be one of these.
-    pub(super) fn takes(joined: &Joined) -> bool {
-        finding_of(joined).is_some()
-    }
-
-    /// Whether a join that is one of these lets no other follow it: what it writes is not read by the same kernel.
-    pub(super) fn is_last(joined: &Joined) -> bool {
-        matches!(finding_of(joined), Some(Finding::Mark { .. } | Finding::Seen))
     }
 
     /// The last of them, whose table may have rows left.
@@ -71,7 +61,8 @@ impl Lookups {
         }
         let joins = &self.joins;
         let program = self.programs.of(gpu, times, &wide, (), |columns| {
-            look_up(columns, &steps(joins, columns))
+            let looks: Vec<_> = joins.iter().map(Joined::look).collect();
+            look_up(columns, &steps(&looks, columns)?)
         })?;
         let headers: Vec<kernels::join::JoinHeader> = joins.iter().map(Joined::header).collect();
         let headers = space.upload_sync(&headers)?;
@@ -91,53 +82,12 @@ impl Lookups {
         error.check_sync(&space.stream, LOOK_UP)?;
         if self
             .last()
-            .is_some_and(|joined| finding_of(joined) == Some(Finding::Seen))
+            .is_some_and(|joined| joined.look().finding() == Some(Finding::Seen))
         {
             return Ok(None);
         }
         kept_sync(gpu, wide, mask.slice(0..bitmap_bytes(rows))?, space)
     }
-}
-
-/// What rows do with what they find; places are not filled in.
-fn finding_of(joined: &Joined) -> Option<Finding> {
-    let join = &joined.join;
-    finding(
-        join.join_type,
-        !join.residual.is_empty(),
-        joined.table.is_unique(),
-    )
-}
-
-/// The steps over columns of these shapes, each table's behind those before it.
-fn steps<'a>(joins: &'a [Joined], columns: &[ColumnShape]) -> Vec<Step<'a>> {
-    let added = |joined: &Joined| match joined.join.join_type {
-        JoinType::RightMark => 1,
-        _ if joined.join.adds_columns() => joined.table.batch().columns.len(),
-        _ => 0,
-    };
-    let mut next = columns.len() - joins.iter().map(added).sum::<usize>();
-    let step = |joined: &'a Joined| {
-        let first = next;
-        next += added(joined);
-        let finding = match finding_of(joined) {
-            Some(Finding::Row { keeps, .. }) => Finding::Row {
-                list: (next > first)
-                    .then(|| columns[first].through.map(|through| through.list))
-                    .flatten(),
-                keeps,
-            },
-            Some(Finding::Mark { .. }) => Finding::Mark { column: first },
-            Some(other) => other,
-            // A table that turned out to have lists is never among these.
-            None => Finding::Seen,
-        };
-        Step {
-            probe: joined.probe(),
-            finding,
-        }
-    };
-    joins.iter().map(step).collect()
 }
 
 /// The columns of a join's table, read through row numbers.

@@ -1,19 +1,22 @@
 //! Joins: the rows of one side kept by their keys, and batches of the other side on their way through.
 
 mod chain;
+mod foreseen;
+mod look;
 mod lookups;
 mod pairs;
 mod rest;
 mod table;
 
 pub use chain::Joins;
+pub use foreseen::{Foretold, foreseen_joins};
 pub use table::{Build, Table};
 
 use kernels::join::JoinHeader;
 
 use crate::pipeline::expr::Expr;
-use crate::pipeline::kernels::Probe;
 use crate::pipeline::{JoinSpec, Stage};
+use look::Look;
 
 /// A join, the filters before it, and its table.
 #[derive(Debug)]
@@ -32,13 +35,13 @@ impl Joined {
         }
     }
 
-    fn probe(&self) -> Probe<'_> {
-        Probe {
+    fn look(&self) -> Look<'_> {
+        Look {
             filters: &self.filters,
-            keys: &self.join.keys,
+            join: &self.join,
             lookup: self.table.lookup(),
             unique: self.table.is_unique(),
-            null_keys: self.join.null_keys,
+            width: self.table.batch().columns.len(),
         }
     }
 

@@ -112,7 +112,7 @@ impl Pairs {
         let (rows, joined) = (batch.rows, &self.joined);
         let keeps = joined.join.keeps_rows() && joined.join.residual.is_empty();
         let program = self.counters.of(gpu, times, batch, (), |columns| {
-            count_matches(columns, &joined.probe(), keeps)
+            count_matches(columns, &joined.look().probe(), keeps)
         })?;
         let active = space.take_sync(bitmap_bytes(rows))?;
         let counts = space.take_sync(rows * 4)?;

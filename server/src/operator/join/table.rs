@@ -184,6 +184,17 @@ impl Build {
         }
     }
 
+    /// How keys are found if nothing speaks against it.
+    pub(super) fn likely_lookup(&self) -> Lookup {
+        match (self.dense_key(), &self.keys[..]) {
+            (Some(_), _) => Lookup::Dense,
+            (None, []) => Lookup::Single,
+            (None, _) => self
+                .grouping()
+                .map_or(Lookup::Single, |grouping| Lookup::Groups(grouping.layout)),
+        }
+    }
+
     /// The keys as groups.
     fn grouping(&self) -> Result<Grouping, String> {
         // Both sides lay their keys out alike, whichever of them has nulls.

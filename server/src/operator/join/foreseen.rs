@@ -1,0 +1,196 @@
+//! The kernels of a pipeline's joins, before there are tables: each is thought to have keys that are unique, and dense
+//! where they can be.
+
+use std::collections::HashMap;
+
+use datafusion::common::JoinType;
+
+use super::Build;
+use super::look::{Look, steps};
+use crate::batch::Repr;
+use crate::pipeline::Stage;
+use crate::pipeline::expr::{ColumnShape, Through};
+use crate::pipeline::kernels::{Generated, Lookup, count_matches, look_up, mask};
+
+/// A table that is not there yet.
+#[derive(Debug, Clone)]
+pub struct Foretold {
+    /// How its keys will be found.
+    pub lookup: Lookup,
+    /// Its columns.
+    pub columns: Vec<ColumnShape>,
+}
+
+/// What is foreseen of the joins of a pipeline.
+#[derive(Debug, Default)]
+pub struct ForeseenJoins {
+    /// Their kernels.
+    pub kernels: Vec<Result<Generated, String>>,
+    /// Shapes of the batches that they read.
+    pub read: Vec<Vec<ColumnShape>>,
+    /// Shapes of the batches that leave the last one: where rows were dropped, and where all stayed.
+    pub left: Vec<Vec<ColumnShape>>,
+}
+
+impl Build {
+    /// The table that it is thought to make of columns of these shapes.
+    pub(in crate::operator) fn foretold(&self, columns: Vec<ColumnShape>) -> Foretold {
+        Foretold {
+            lookup: self.likely_lookup(),
+            columns,
+        }
+    }
+}
+
+/// What is foreseen of `stages`, whose tables are `tables`, over columns of these shapes.
+pub fn foreseen_joins(stages: &[Stage], tables: &[&Foretold], columns: Vec<ColumnShape>) -> ForeseenJoins {
+    let mut foreseen = ForeseenJoins::default();
+    let mut columns = columns;
+    let mut looks: Vec<Look<'_>> = Vec::new();
+    let mut added: Vec<&[ColumnShape]> = Vec::new();
+    let mut stages = stages.iter().zip(tables).peekable();
+    while let Some((stage, table)) = stages.next() {
+        let look = Look {
+            filters: &stage.filters,
+            join: &stage.join,
+            lookup: &table.lookup,
+            unique: true,
+            width: table.columns.len(),
+        };
+        if look.finding().is_none() {
+            columns = foreseen.pairs(&look, &table.columns, columns);
+            continue;
+        }
+        looks.push(look);
+        added.push(&table.columns);
+        let next_is_pairs = stages.peek().is_some_and(|(stage, table)| {
+            let next = Look {
+                join: &stage.join,
+                filters: &stage.filters,
+                lookup: &table.lookup,
+                unique: true,
+                width: table.columns.len(),
+            };
+            next.finding().is_none()
+        });
+        if look.is_last() || next_is_pairs || stages.peek().is_none() {
+            columns = foreseen.lookups(&looks, &added, columns);
+            looks.clear();
+            added.clear();
+        }
+    }
+    if foreseen.left.is_empty() {
+        foreseen.left.push(columns);
+    }
+    foreseen
+}
+
+impl ForeseenJoins {
+    /// Joins in one kernel; returns the columns after them, of rows of which some were dropped.
+    fn lookups(
+        &mut self,
+        looks: &[Look<'_>],
+        tables: &[&[ColumnShape]],
+        columns: Vec<ColumnShape>,
+    ) -> Vec<ColumnShape> {
+        let mut wide = columns;
+        for (look, table) in looks.iter().zip(tables) {
+            if look.join.join_type == JoinType::RightMark {
+                wide.push(plain(Repr::Bool));
+            } else if look.join.adds_columns() {
+                through(&mut wide, table, look.join.keeps_rows());
+            }
+        }
+        self.kernels
+            .push(steps(looks, &wide).and_then(|steps| look_up(&wide, &steps)));
+        self.read.push(wide.clone());
+        self.left.clear();
+        let last = looks.last().zip(tables.last());
+        if let Some((look, table)) = last
+            && !look.join.passes_rows()
+        {
+            return rest(look, table);
+        }
+        let dropped = numbered(&wide);
+        self.left = vec![dropped.clone(), wide];
+        dropped
+    }
+
+    /// A join by pairs; returns the columns after it.
+    fn pairs(
+        &mut self,
+        look: &Look<'_>,
+        table: &[ColumnShape],
+        columns: Vec<ColumnShape>,
+    ) -> Vec<ColumnShape> {
+        let has_residual = !look.join.residual.is_empty();
+        let keeps = look.join.keeps_rows() && !has_residual;
+        self.kernels.push(count_matches(&columns, &look.probe(), keeps));
+        self.read.push(columns.clone());
+        self.left.clear();
+        let mut pairs = numbered(&columns);
+        through(&mut pairs, table, keeps);
+        if has_residual {
+            self.kernels.push(mask(&pairs, &look.join.residual));
+            self.read.push(pairs.clone());
+        }
+        if look.join.adds_columns() {
+            return pairs;
+        }
+        match look.join.passes_rows() {
+            true => {
+                let mut rows = columns;
+                if look.join.join_type == JoinType::RightMark {
+                    rows.push(plain(Repr::Bool));
+                }
+                numbered(&rows)
+            }
+            false => rest(look, table),
+        }
+    }
+}
+
+/// The columns of a table's rows that leave at the end.
+fn rest(look: &Look<'_>, table: &[ColumnShape]) -> Vec<ColumnShape> {
+    let mut columns = table.to_vec();
+    match look.join.join_type {
+        JoinType::LeftMark => {
+            columns.push(plain(Repr::Bool));
+            columns
+        }
+        _ => numbered(&columns),
+    }
+}
+
+fn plain(repr: Repr) -> ColumnShape {
+    ColumnShape {
+        repr,
+        nullable: false,
+        through: None,
+    }
+}
+
+/// Adds a table's columns, read through a list of their own.
+fn through(columns: &mut Vec<ColumnShape>, table: &[ColumnShape], may_miss: bool) {
+    let lists = columns.iter().filter_map(|column| column.through);
+    let list = lists.map(|through| through.list + 1).max().unwrap_or_default();
+    let through = Some(Through { list, may_miss });
+    columns.extend(table.iter().map(|&column| ColumnShape { through, ..column }));
+}
+
+/// The columns of some of the rows: all are read through lists, which are numbered as they are met.
+fn numbered(columns: &[ColumnShape]) -> Vec<ColumnShape> {
+    let mut lists: HashMap<Option<usize>, usize> = HashMap::new();
+    let one = |column: &ColumnShape| {
+        let count = lists.len();
+        let list = *lists
+            .entry(column.through.map(|through| through.list))
+            .or_insert(count);
+        let may_miss = column.through.is_some_and(|through| through.may_miss);
+        ColumnShape {
+            through: Some(Through { list, may_miss }),
+            ..*column
+        }
+    };
+    columns.iter().map(one).collect()
+}
