@@ -15,6 +15,7 @@ use super::Settings;
 use super::flow::{Flow, Wanted};
 use super::metrics::PipelineMetrics;
 use super::node::Item;
+use super::scans::Scans;
 use super::stop::Stop;
 use super::verify::compare;
 use crate::batch::download::download_sync;
@@ -77,9 +78,18 @@ impl Job {
         let metrics: Vec<PipelineMetrics> = (0..count)
             .map(|id| PipelineMetrics::new(id, &self.metrics))
             .collect();
+        let scans = Scans::begin(
+            &self.graph,
+            &self.gpu,
+            &self.settings,
+            &self.context,
+            &self.handle,
+            &self.stop,
+        );
         let flow = Flow {
             gpu: &self.gpu,
             graph: &self.graph,
+            scans: &scans,
             inputs: &self.inputs,
             settings: &self.settings,
             context: &self.context,
