@@ -122,7 +122,8 @@ impl<F, D> Line<F, D> {
     /// Back to where nothing of it was read.
     fn let_go(&mut self) -> Left<F, D> {
         self.epoch += 1;
-        (self.begun, self.placed, self.is_placing) = (0, 0, false);
+        (self.begun, self.placed) = (0, 0);
+        (self.is_placing, self.has_failed) = (false, false);
         (self.host_held, self.device_held) = (0, 0);
         self.device_bytes.clear();
         (

@@ -320,6 +320,8 @@ impl Fetched {
         for placed in &layout.pages {
             addresses.add_blobs(placed, &mut blobs);
         }
+        // The longest first: a warp takes each, and nothing else is left to do beside the last.
+        blobs.sort_unstable_by_key(|blob| std::cmp::Reverse(blob.target_bytes));
         kernels
             .decompressor
             .decompress(stream, reservation, &blobs, &uses, word)

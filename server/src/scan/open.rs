@@ -3,7 +3,7 @@
 //! In: a specification and DataFusion's context. Out: row groups with their columns, pruned. It reads no pages. What files
 //! of one layout have in common is found once for all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -133,24 +133,19 @@ async fn open_files(
     store: &Arc<dyn ObjectStore>,
 ) -> Result<HashMap<Path, Arc<OpenFile>>, DataFusionError> {
     let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
-    let mut distinct: HashMap<&Path, &ObjectMeta> = HashMap::new();
-    let mut metas: Vec<&ObjectMeta> = Vec::new();
-    for file in &spec.files {
-        if distinct.insert(&file.meta.location, &file.meta).is_none() {
-            metas.push(&file.meta);
-        }
-    }
+    let mut seen: HashSet<&Path> = HashSet::new();
+    let files = spec.files.iter().map(|file| &file.meta);
+    let metas: Vec<ObjectMeta> = files
+        .filter(|meta| seen.insert(&meta.location))
+        .cloned()
+        .collect();
     let reading = metas.into_iter().map(|meta| {
-        let (store, cache, meta) = (Arc::clone(store), Arc::clone(&cache), meta.clone());
-        let size_hint = spec.metadata_size_hint;
-        async move {
-            if let Some(metadata) = known_footer(cache.as_ref(), &meta) {
-                return Ok((meta, metadata));
-            }
-            // On a task of its own: reading what a footer says takes a processor.
-            let read = tokio::spawn(read_footer(store, cache, meta, size_hint)).await;
-            read.map_err(|error| Error::internal(format!("a footer was not read: {error}")))?
-        }
+        footer(
+            Arc::clone(store),
+            Arc::clone(&cache),
+            meta,
+            spec.metadata_size_hint,
+        )
     });
     let read: Vec<(ObjectMeta, Arc<ParquetMetaData>)> = futures::stream::iter(reading)
         .buffered(FOOTERS_AT_ONCE)
@@ -181,6 +176,20 @@ async fn open_files(
         files.insert(file.meta.location.clone(), Arc::new(file));
     }
     Ok(files)
+}
+
+async fn footer(
+    store: Arc<dyn ObjectStore>,
+    cache: Arc<FileMetadataCache>,
+    meta: ObjectMeta,
+    size_hint: Option<usize>,
+) -> Result<(ObjectMeta, Arc<ParquetMetaData>), DataFusionError> {
+    if let Some(metadata) = known_footer(cache.as_ref(), &meta) {
+        return Ok((meta, metadata));
+    }
+    // On a task of its own: reading what a footer says takes a processor.
+    let read = tokio::spawn(read_footer(store, cache, meta, size_hint)).await;
+    read.map_err(|error| Error::internal(format!("a footer was not read: {error}")))?
 }
 
 /// A footer that is kept, if the file is still the same.
