@@ -162,7 +162,7 @@ options! {
         target_partition_size: Bytes = Bytes(0), Session;
         /// Rows of a partition of an input that is in memory: VALUES, uploaded tables.
         max_rows_per_partition: usize = 1 << 20, Session;
-        /// Partitions of a scan that are read, copied and decoded at the same time.
+        /// Partitions of a query's scans that are read or decoded at the same time. Memory bounds how many wait to be used.
         partitions_in_flight: usize = 8, Session;
         /// Whether what the GPU answers is compared with what the CPU answers; a difference is an error.
         verify: bool = false, Session;

@@ -9,8 +9,9 @@ use datafusion::execution::TaskContext;
 use tokio::runtime::Handle;
 
 use super::metrics::PipelineMetrics;
+use super::scans::Scans;
 use super::stop::Stop;
-use super::{Settings, scanning, uploading};
+use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
 use crate::operator::{Aggregate, Build, Gpu, Joins, Limit, Result, Rows, Sort, Table};
@@ -31,6 +32,7 @@ pub(super) struct Flow<'a> {
     pub(super) gpu: &'a Arc<Gpu>,
     pub(super) graph: &'a PipelineGraph,
     pub(super) inputs: &'a [Arc<dyn datafusion::physical_plan::ExecutionPlan>],
+    pub(super) scans: &'a Scans,
     pub(super) settings: &'a Settings,
     pub(super) context: &'a Arc<TaskContext>,
     /// Where asynchronous work of this query runs.
@@ -187,7 +189,7 @@ impl Flow<'_> {
             wanted
         };
         let wanted = match &self.graph.pipelines[id].source {
-            Source::Scan(spec) => scanning::run(self, id, spec, &mut take)?,
+            Source::Scan(_) => self.scans.run(id, &self.metrics[id], &mut take)?,
             Source::Upload(input) => uploading::run(self, id, *input, &mut take)?,
             Source::Pipelines(ids) => {
                 let mut wanted = Wanted::More;

@@ -16,6 +16,7 @@ use super::Settings;
 use super::flow::{Flow, Wanted};
 use super::metrics::PipelineMetrics;
 use super::node::Item;
+use super::scans::Scans;
 use super::stop::Stop;
 use super::verify::compare;
 use super::warming::Warming;
@@ -84,9 +85,18 @@ impl Job {
         let metrics: Vec<PipelineMetrics> = shapes
             .map(|(id, shapes)| PipelineMetrics::new(id, shapes, &self.metrics))
             .collect();
+        let scans = Scans::begin(
+            &self.graph,
+            &self.gpu,
+            &self.settings,
+            &self.context,
+            &self.handle,
+            &self.stop,
+        );
         let flow = Flow {
             gpu: &self.gpu,
             graph: &self.graph,
+            scans: &scans,
             inputs: &self.inputs,
             settings: &self.settings,
             context: &self.context,

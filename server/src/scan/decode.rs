@@ -273,17 +273,14 @@ impl Fetched {
     /// Queues the copies; returns how many bytes.
     fn upload(&self, layout: &Layout<'_>, memory: &Memory, stream: &Stream) -> Result<usize> {
         let mut uploaded = 0;
-        for (span, &start) in self.spans.iter().zip(&layout.spans) {
-            let mut at = start;
-            for piece in span.pieces() {
-                let target = memory.packed.slice(at..at + piece.len()).map_err(on_device)?;
-                match piece {
-                    Piece::Pinned { bytes, .. } => stream.upload(bytes, target).map_err(on_device)?,
-                    Piece::Ordinary(bytes) => copy_up(stream, target, &[bytes])?,
-                }
-                at += piece.len();
+        for piece in self.image.pieces() {
+            let end = uploaded + piece.len();
+            let target = memory.packed.slice(uploaded..end).map_err(on_device)?;
+            match piece {
+                Piece::Pinned { bytes, .. } => stream.upload(bytes, target).map_err(on_device)?,
+                Piece::Ordinary(bytes) => copy_up(stream, target, &[bytes])?,
             }
-            uploaded += at - start;
+            uploaded = end;
         }
         for (region, at, bodies) in host_bodies(layout) {
             let buffer = match region {
@@ -323,6 +320,8 @@ impl Fetched {
         for placed in &layout.pages {
             addresses.add_blobs(placed, &mut blobs);
         }
+        // The longest first: a warp takes each, and nothing else is left to do beside the last.
+        blobs.sort_unstable_by_key(|blob| std::cmp::Reverse(blob.target_bytes));
         kernels
             .decompressor
             .decompress(stream, reservation, &blobs, &uses, word)

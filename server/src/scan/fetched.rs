@@ -2,31 +2,34 @@
 //!
 //! In: a partition. Out: pages for the device, arrays for what the CPU decodes. It puts nothing on the device.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
+use arrow::datatypes::DataType;
 use kernels::Device;
-use object_store::ObjectMeta;
 
 use super::chunk::{Chunk, Way, name};
 use super::constant;
 use super::fetch::{Reading, Wanted};
 use super::form::Form;
 use super::names::ChunkName;
-use super::open::Group;
+use super::open::{Group, OpenFile};
 use super::pages::{self, ChunkPages, NoPages};
 use super::partition::Partition;
-use super::pieces::Span;
-use super::readers::{Stopped, Work, run_sync};
+use super::pieces::{Image, Span};
+use super::readers::{Stopped, Work, run_sync, thread_count};
 use super::spec::ScanSpec;
 use super::{Scan, host, layout};
 use crate::error::Result;
 
 /// Chunks that lie no further apart are read at once.
 const GAP_BYTES_MAX: u64 = 16 << 10;
+
+/// Long dictionaries that the host decompresses for each thread that it has; if there are more, all are left to the
+/// device, which takes longer for one and no longer for many.
+const LONG_DICTIONARIES_A_THREAD: usize = 2;
 
 /// A partition that was read: ready to be decoded.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub struct Fetched {
     pub(super) rows: usize,
     pub(super) row_groups: usize,
     /// What goes to the device as it lies in files.
-    pub(super) spans: Vec<Span>,
+    pub(super) image: Image,
     pub(super) columns: Vec<FetchedColumn>,
     pub(super) read_bytes: u64,
     pub(super) read_time: Duration,
@@ -60,8 +63,8 @@ pub(super) struct GroupPages {
     /// Of the partition's rows.
     pub(super) first_row: usize,
     pub(super) form: Form,
-    /// Which of the spans holds bodies that lie in the file.
-    pub(super) span: usize,
+    /// Where bodies are that lie in the file; `None` if none does.
+    pub(super) span: Option<Span>,
     pub(super) pages: ChunkPages,
 }
 
@@ -82,10 +85,11 @@ impl Fetched {
     }
 }
 
-/// Reads and prepares a partition.
+/// Reads and prepares a partition. In a `hurry` it is not left to the device what the host does sooner.
 pub(super) fn fetch_sync(
     scan: &Scan,
     partition: &Partition,
+    hurry: bool,
     device: &Device,
     stop: &dyn Fn() -> bool,
 ) -> Result<Fetched> {
@@ -97,13 +101,13 @@ pub(super) fn fetch_sync(
         device,
         stop,
     };
-    let spans = reading.read_sync(&plan.files, &plan.wanted)?;
+    let (image, spans) = reading.read_sync(&plan.files, &plan.wanted)?;
     let read_time = begun.elapsed();
     let mut fetched = Fetched {
         spec: Arc::clone(&scan.spec),
         rows: partition.rows,
         row_groups: partition.groups.len(),
-        spans,
+        image,
         columns: Vec::new(),
         read_bytes: plan
             .wanted
@@ -113,32 +117,34 @@ pub(super) fn fetch_sync(
         read_time,
         cpu_columns: Vec::new(),
     };
-    let prepared = prepare_sync(scan, partition, &plan, &fetched.spans, stop)?;
-    fetched.columns = columns(scan, partition, &plan, prepared, &mut fetched, stop)?;
-    keep_uploads_only(&mut fetched, &plan);
+    let part = Part {
+        scan,
+        partition,
+        plan: &plan,
+        spans: &spans,
+        stop,
+    };
+    let prepared = part.prepare_sync(hurry)?;
+    (fetched.columns, fetched.cpu_columns) = part.columns_sync(prepared)?;
     Ok(fetched)
 }
 
 /// Which ranges of which files hold which chunks.
 struct Plan {
-    files: Vec<(ObjectMeta, Arc<str>)>,
+    files: Vec<Arc<OpenFile>>,
     wanted: Vec<Wanted>,
     /// For each chunk of the partition, which range it lies in.
     range_of: Vec<usize>,
-    /// For each range, whether the device reads it.
-    is_uploaded: Vec<bool>,
 }
 
 impl Plan {
     fn of(scan: &Scan, partition: &Partition) -> Self {
-        let mut files: Vec<(ObjectMeta, Arc<str>)> = Vec::new();
+        let mut files: Vec<Arc<OpenFile>> = Vec::new();
         let mut file_of_group = Vec::new();
         for group in &scan.groups[partition.groups.clone()] {
-            let known = files
-                .iter()
-                .rposition(|(meta, _)| meta.location == group.file.meta.location);
+            let known = files.iter().rposition(|file| Arc::ptr_eq(file, &group.file));
             file_of_group.push(known.unwrap_or_else(|| {
-                files.push((group.file.meta.clone(), Arc::clone(&group.file.name)));
+                files.push(Arc::clone(&group.file));
                 files.len() - 1
             }));
         }
@@ -153,24 +159,23 @@ impl Plan {
             files,
             wanted: Vec::new(),
             range_of: vec![0; partition.chunks.len()],
-            is_uploaded: Vec::new(),
         };
         for index in order {
             let chunk = &partition.chunks[index];
             let (file, is_uploaded) = (file_of(chunk), uploaded(chunk));
-            let range: Range<u64> = chunk.range.clone();
+            let range = chunk.range.clone();
             match plan.wanted.last_mut() {
                 Some(last)
-                    if last.file == file
-                        && plan.is_uploaded.last() == Some(&is_uploaded)
+                    if (last.file, last.is_uploaded) == (file, is_uploaded)
                         && range.start <= last.range.end + GAP_BYTES_MAX =>
                 {
                     last.range.end = last.range.end.max(range.end);
                 }
-                _ => {
-                    plan.wanted.push(Wanted { file, range });
-                    plan.is_uploaded.push(is_uploaded);
-                }
+                _ => plan.wanted.push(Wanted {
+                    file,
+                    range,
+                    is_uploaded,
+                }),
             }
             plan.range_of[index] = plan.wanted.len() - 1;
         }
@@ -186,48 +191,198 @@ enum Prepared {
     Refused(String),
 }
 
-/// Lists, decompresses or decodes all chunks, several at once.
-fn prepare_sync(
-    scan: &Scan,
-    partition: &Partition,
-    plan: &Plan,
-    spans: &[Span],
-    stop: &dyn Fn() -> bool,
-) -> Result<Vec<Prepared>> {
-    let mut on_threads: Vec<(usize, Work<Prepared>)> = Vec::new();
-    let mut prepared: Vec<Option<Prepared>> = Vec::new();
-    for (index, chunk) in partition.chunks.iter().enumerate() {
-        let (group, span) = (&scan.groups[chunk.group], &spans[plan.range_of[index]]);
-        let chunk_name = name(group, scan.spec.column_name(chunk.column));
-        prepared.push(match &chunk.way {
-            Way::Device(form, codec) => {
-                let pages = pages::list(chunk, *form, *codec, group.rows, span, &chunk_name);
-                Some(outcome(*form, pages)?)
-            }
-            Way::HostPages(form) => {
-                let (form, group, span, leaf) = (*form, group.clone(), span.clone(), chunk.leaf);
-                let work = move |stop: &Stopped| {
-                    outcome(
-                        form,
-                        host::unpacked_pages(&group, leaf, form, &span, &chunk_name, stop),
-                    )
-                };
-                on_threads.push((index, Box::new(work)));
-                None
-            }
-            Way::Cpu(_) => {
-                on_threads.push((index, decode_work(scan, chunk, group, span, chunk_name)));
-                None
-            }
-        });
+/// A partition that was read, while its chunks are made ready.
+struct Part<'a> {
+    scan: &'a Scan,
+    partition: &'a Partition,
+    plan: &'a Plan,
+    /// For each of the plan's ranges.
+    spans: &'a [Span],
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Part<'_> {
+    fn group(&self, chunk: &Chunk) -> &Group {
+        &self.scan.groups[chunk.group]
     }
-    let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = on_threads.into_iter().unzip();
-    if !work.is_empty() {
-        for (place, result) in places.into_iter().zip(run_sync(work, stop)?) {
-            prepared[place] = Some(result);
+
+    fn name(&self, chunk: &Chunk) -> ChunkName {
+        name(self.group(chunk), self.scan.spec.column_name(chunk.column))
+    }
+
+    fn span(&self, index: usize) -> &Span {
+        &self.spans[self.plan.range_of[index]]
+    }
+
+    /// Lists, decompresses or decodes all chunks, several at once.
+    fn prepare_sync(&self, hurry: bool) -> Result<Vec<Prepared>> {
+        let mut work: Vec<(usize, Work<Prepared>)> = Vec::new();
+        let mut prepared: Vec<Option<Prepared>> = Vec::new();
+        let mut long: Vec<usize> = Vec::new();
+        for (index, chunk) in self.partition.chunks.iter().enumerate() {
+            let (group, span) = (self.group(chunk), self.span(index));
+            prepared.push(match &chunk.way {
+                Way::Device(form, codec) => {
+                    let pages = pages::list(chunk, *form, *codec, group.rows, span, &self.name(chunk));
+                    let dictionary = pages.as_ref().ok().and_then(|pages| pages.dictionary.as_ref());
+                    if dictionary.is_some_and(|page| pages::is_long(&page.body)) {
+                        long.push(index);
+                    }
+                    Some(outcome(*form, pages)?)
+                }
+                Way::HostPages(form) => {
+                    let (form, group, span, leaf) = (*form, group.clone(), span.clone(), chunk.leaf);
+                    let name = self.name(chunk);
+                    let unpacking = move |stop: &Stopped| {
+                        let pages = host::unpacked_pages(&group, leaf, form, &span, &name, stop);
+                        outcome(form, pages)
+                    };
+                    work.push((index, Box::new(unpacking)));
+                    None
+                }
+                Way::Cpu(_) => {
+                    work.push((index, self.decode_work(index)));
+                    None
+                }
+            });
         }
+        if hurry && long.len() <= LONG_DICTIONARIES_A_THREAD * thread_count() {
+            for index in long {
+                if let Some(listed) = prepared[index].take() {
+                    work.push((index, self.unpack_work(index, listed)));
+                }
+            }
+        }
+        let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = work.into_iter().unzip();
+        if !work.is_empty() {
+            for (place, result) in places.into_iter().zip(run_sync(work, self.stop)?) {
+                prepared[place] = Some(result);
+            }
+        }
+        Ok(prepared.into_iter().flatten().collect())
     }
-    Ok(prepared.into_iter().flatten().collect())
+
+    /// Decompresses the dictionary of a chunk whose pages were listed.
+    fn unpack_work(&self, index: usize, listed: Prepared) -> Work<Prepared> {
+        let (span, name) = (self.span(index).clone(), self.name(&self.partition.chunks[index]));
+        Box::new(move |_: &Stopped| {
+            let Prepared::Pages(form, mut pages) = listed else {
+                return Ok(listed);
+            };
+            if let Some(page) = &mut pages.dictionary {
+                page.body =
+                    pages::unpacked(&page.body, &span).map_err(|what| name.page_error(page.number, what))?;
+            }
+            Ok(Prepared::Pages(form, pages))
+        })
+    }
+
+    fn decode_work(&self, index: usize) -> Work<Prepared> {
+        let chunk = &self.partition.chunks[index];
+        let (group, span, name) = (
+            self.group(chunk).clone(),
+            self.span(index).clone(),
+            self.name(chunk),
+        );
+        let (table_type, leaf) = (self.data_type(chunk.column), chunk.leaf);
+        Box::new(move |stop: &Stopped| {
+            host::decoded(&group, leaf, &table_type, &span, &name, stop).map(Prepared::Arrays)
+        })
+    }
+
+    fn data_type(&self, column: usize) -> DataType {
+        self.scan.spec.schema().field(column).data_type().clone()
+    }
+
+    /// Puts the chunks together to columns; also those that the CPU decoded, and why.
+    fn columns_sync(&self, prepared: Vec<Prepared>) -> Result<(Vec<FetchedColumn>, Vec<(String, String)>)> {
+        let groups = &self.scan.groups[self.partition.groups.clone()];
+        let first_rows: Vec<usize> = groups
+            .iter()
+            .scan(0, |next, group| {
+                let first = *next;
+                *next += group.rows;
+                Some(first)
+            })
+            .collect();
+        let in_files = groups.first().map_or(0, |group| group.file.columns.len());
+        let mut of_column: Vec<Vec<(usize, Prepared)>> = (0..in_files).map(|_| Vec::new()).collect();
+        for (index, prepared) in prepared.into_iter().enumerate() {
+            of_column[self.partition.chunks[index].column].push((index, prepared));
+        }
+        let (mut columns, mut by_cpu) = (Vec::new(), Vec::new());
+        for (column, chunks) in of_column.into_iter().enumerate() {
+            let reason = chunks.iter().find_map(|(index, prepared)| match prepared {
+                Prepared::Refused(reason) => Some(reason.clone()),
+                Prepared::Arrays(_) => match &self.partition.chunks[*index].way {
+                    Way::Cpu(reason) => Some(reason.clone()),
+                    _ => None,
+                },
+                Prepared::Pages(..) => None,
+            });
+            columns.push(match reason {
+                Some(reason) => {
+                    by_cpu.push((self.scan.spec.column_name(column).to_owned(), reason));
+                    FetchedColumn::Array(self.all_arrays_sync(column, chunks)?)
+                }
+                None => {
+                    let pages = chunks.into_iter().filter_map(|(index, prepared)| {
+                        let Prepared::Pages(form, pages) = prepared else {
+                            return None;
+                        };
+                        let chunk = &self.partition.chunks[index];
+                        let is_uploaded = matches!(chunk.way, Way::Device(..));
+                        Some(GroupPages {
+                            name: self.name(chunk),
+                            first_row: first_rows[chunk.group - self.partition.groups.start],
+                            form,
+                            span: is_uploaded.then(|| self.span(index).clone()),
+                            pages,
+                        })
+                    });
+                    FetchedColumn::Pages(pages.collect())
+                }
+            });
+        }
+        for folder in in_files..self.scan.spec.columns.len() {
+            let runs = constant::Runs::of(&self.scan.spec, groups, folder)?;
+            columns.push(FetchedColumn::Constant(runs));
+        }
+        Ok((columns, by_cpu))
+    }
+
+    /// All rows of a column of which the CPU must decode some: row groups without the column are null.
+    fn all_arrays_sync(&self, column: usize, chunks: Vec<(usize, Prepared)>) -> Result<ArrayRef> {
+        let mut arrays: Vec<Option<Vec<ArrayRef>>> = vec![None; self.partition.groups.len()];
+        let mut left: Vec<(usize, Work<Prepared>)> = Vec::new();
+        for (index, prepared) in chunks {
+            let place = self.partition.chunks[index].group - self.partition.groups.start;
+            match prepared {
+                Prepared::Arrays(decoded) => arrays[place] = Some(decoded),
+                Prepared::Pages(..) | Prepared::Refused(_) => left.push((place, self.decode_work(index))),
+            }
+        }
+        let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = left.into_iter().unzip();
+        if !work.is_empty() {
+            for (place, result) in places.into_iter().zip(run_sync(work, self.stop)?) {
+                if let Prepared::Arrays(decoded) = result {
+                    arrays[place] = Some(decoded);
+                }
+            }
+        }
+        let data_type = self.data_type(column);
+        let whole: Vec<ArrayRef> = arrays
+            .into_iter()
+            .zip(&self.scan.groups[self.partition.groups.clone()])
+            .flat_map(|(decoded, group)| {
+                decoded.unwrap_or_else(|| vec![arrow::array::new_null_array(&data_type, group.rows)])
+            })
+            .collect();
+        let parts: Vec<&dyn Array> = whole.iter().map(AsRef::as_ref).collect();
+        concat(&parts).map_err(|error| {
+            crate::error::Error::data(format!("column {}: {error}", self.scan.spec.column_name(column)))
+        })
+    }
 }
 
 fn outcome(form: Form, pages: Result<ChunkPages, NoPages>) -> Result<Prepared> {
@@ -235,139 +390,5 @@ fn outcome(form: Form, pages: Result<ChunkPages, NoPages>) -> Result<Prepared> {
         Ok(pages) => Ok(Prepared::Pages(form, pages)),
         Err(NoPages::Unsupported(reason)) => Ok(Prepared::Refused(reason)),
         Err(NoPages::Malformed(error)) => Err(error),
-    }
-}
-
-fn decode_work(scan: &Scan, chunk: &Chunk, group: &Group, span: &Span, name: ChunkName) -> Work<Prepared> {
-    let (group, span, leaf) = (group.clone(), span.clone(), chunk.leaf);
-    let table_type = scan.spec.schema().field(chunk.column).data_type().clone();
-    Box::new(move |stop: &Stopped| {
-        host::decoded(&group, leaf, &table_type, &span, &name, stop).map(Prepared::Arrays)
-    })
-}
-
-/// Puts the chunks together to columns.
-fn columns(
-    scan: &Scan,
-    partition: &Partition,
-    plan: &Plan,
-    prepared: Vec<Prepared>,
-    fetched: &mut Fetched,
-    stop: &dyn Fn() -> bool,
-) -> Result<Vec<FetchedColumn>> {
-    let groups = &scan.groups[partition.groups.clone()];
-    let first_rows: Vec<usize> = groups
-        .iter()
-        .scan(0, |next, group| {
-            let first = *next;
-            *next += group.rows;
-            Some(first)
-        })
-        .collect();
-    let in_files = groups.first().map_or(0, |group| group.file.columns.len());
-    let mut of_column: Vec<Vec<(usize, Prepared)>> = (0..in_files).map(|_| Vec::new()).collect();
-    for (index, prepared) in prepared.into_iter().enumerate() {
-        of_column[partition.chunks[index].column].push((index, prepared));
-    }
-    let mut columns = Vec::new();
-    for (column, chunks) in of_column.into_iter().enumerate() {
-        let reason = chunks.iter().find_map(|(index, prepared)| match prepared {
-            Prepared::Refused(reason) => Some(reason.clone()),
-            Prepared::Arrays(_) => match &partition.chunks[*index].way {
-                Way::Cpu(reason) => Some(reason.clone()),
-                _ => None,
-            },
-            Prepared::Pages(..) => None,
-        });
-        columns.push(match reason {
-            Some(reason) => {
-                fetched
-                    .cpu_columns
-                    .push((scan.spec.column_name(column).to_owned(), reason));
-                let arrays = all_arrays_sync(scan, partition, plan, &fetched.spans, column, chunks, stop)?;
-                FetchedColumn::Array(arrays)
-            }
-            None => FetchedColumn::Pages(
-                chunks
-                    .into_iter()
-                    .filter_map(|(index, prepared)| match prepared {
-                        Prepared::Pages(form, pages) => {
-                            let chunk = &partition.chunks[index];
-                            Some(GroupPages {
-                                name: name(&scan.groups[chunk.group], scan.spec.column_name(column)),
-                                first_row: first_rows[chunk.group - partition.groups.start],
-                                form,
-                                span: plan.range_of[index],
-                                pages,
-                            })
-                        }
-                        _ => None,
-                    })
-                    .collect(),
-            ),
-        });
-    }
-    for folder in in_files..scan.spec.columns.len() {
-        columns.push(FetchedColumn::Constant(constant::Runs::of(
-            &scan.spec, groups, folder,
-        )?));
-    }
-    Ok(columns)
-}
-
-/// All rows of a column of which the CPU must decode some: row groups without the column are null.
-fn all_arrays_sync(
-    scan: &Scan,
-    partition: &Partition,
-    plan: &Plan,
-    spans: &[Span],
-    column: usize,
-    chunks: Vec<(usize, Prepared)>,
-    stop: &dyn Fn() -> bool,
-) -> Result<ArrayRef> {
-    let mut arrays: Vec<Option<Vec<ArrayRef>>> = vec![None; partition.groups.len()];
-    let mut left: Vec<(usize, Work<Prepared>)> = Vec::new();
-    for (index, prepared) in chunks {
-        let chunk = &partition.chunks[index];
-        let place = chunk.group - partition.groups.start;
-        match prepared {
-            Prepared::Arrays(decoded) => arrays[place] = Some(decoded),
-            Prepared::Pages(..) | Prepared::Refused(_) => {
-                let group = &scan.groups[chunk.group];
-                let chunk_name = name(group, scan.spec.column_name(column));
-                let span = &spans[plan.range_of[index]];
-                left.push((place, decode_work(scan, chunk, group, span, chunk_name)));
-            }
-        }
-    }
-    let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = left.into_iter().unzip();
-    if !work.is_empty() {
-        for (place, result) in places.into_iter().zip(run_sync(work, stop)?) {
-            if let Prepared::Arrays(decoded) = result {
-                arrays[place] = Some(decoded);
-            }
-        }
-    }
-    let schema = scan.spec.schema();
-    let data_type = schema.field(column).data_type();
-    let whole: Vec<ArrayRef> = arrays
-        .into_iter()
-        .zip(&scan.groups[partition.groups.clone()])
-        .flat_map(|(decoded, group)| {
-            decoded.unwrap_or_else(|| vec![arrow::array::new_null_array(data_type, group.rows)])
-        })
-        .collect();
-    let parts: Vec<&dyn Array> = whole.iter().map(AsRef::as_ref).collect();
-    concat(&parts).map_err(|error| {
-        crate::error::Error::data(format!("column {}: {error}", scan.spec.column_name(column)))
-    })
-}
-
-/// Lets go of bytes that the device does not read.
-fn keep_uploads_only(fetched: &mut Fetched, plan: &Plan) {
-    for (span, is_uploaded) in fetched.spans.iter_mut().zip(&plan.is_uploaded) {
-        if !is_uploaded {
-            *span = Span::new(span.start, Vec::new());
-        }
     }
 }

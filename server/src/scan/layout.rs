@@ -7,7 +7,7 @@ use kernels::compress::Decompressor;
 use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
 use kernels::{ErrorWord, Reservation};
 
-use super::fetched::{Fetched, FetchedColumn};
+use super::fetched::{Fetched, FetchedColumn, GroupPages};
 use super::form::Form;
 use super::names::{ChunkName, PageNames};
 use super::pages::{Body, HostPage};
@@ -59,8 +59,6 @@ pub(super) struct Placed<'a> {
 pub(super) struct Layout<'a> {
     pub(super) pages: Vec<Placed<'a>>,
     pub(super) names: PageNames,
-    /// Where each span starts.
-    pub(super) spans: Vec<usize>,
     pub(super) packed_bytes: usize,
     pub(super) plain_bytes: usize,
     pub(super) text_bytes: usize,
@@ -73,19 +71,17 @@ const ALIGNMENT: usize = 16;
 
 impl<'a> Layout<'a> {
     pub(super) fn of(fetched: &'a Fetched) -> Self {
-        let mut layout = Self::default();
-        for span in &fetched.spans {
-            layout.spans.push(layout.packed_bytes);
-            let bytes: usize = span.pieces().iter().map(|piece| piece.len()).sum();
-            layout.packed_bytes += bytes;
-        }
+        let mut layout = Self {
+            packed_bytes: fetched.image.len_bytes(),
+            ..Self::default()
+        };
         for (column, of_column) in fetched.columns.iter().enumerate() {
             match of_column {
                 FetchedColumn::Array(_) => {}
                 FetchedColumn::Pages(groups) => {
                     for group in groups {
                         layout.names.start(group.name.clone());
-                        layout.add_chunk(fetched, column, group);
+                        layout.add_chunk(column, group);
                     }
                 }
                 FetchedColumn::Constant(runs) => {
@@ -105,25 +101,23 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    fn add_chunk(&mut self, fetched: &'a Fetched, column: usize, group: &'a super::fetched::GroupPages) {
+    fn add_chunk(&mut self, column: usize, group: &'a GroupPages) {
         let form = group.form;
         let mut dictionary = (0, 0);
-        let start_of = |layout: &Self, page: &HostPage| match page.body {
-            Body::Plain { start, .. } | Body::Packed { start, .. } => {
-                layout.spans[group.span] + (start - fetched.spans[group.span].start) as usize
-            }
-            Body::Host(_) => 0,
+        let place_of = |page: &HostPage| match (&page.body, &group.span) {
+            (Body::Plain { start, .. } | Body::Packed { start, .. }, Some(span)) => span.place(*start),
+            _ => 0,
         };
         if let Some(page) = &group.pages.dictionary {
             dictionary = (self.dictionary_bytes, page.rows);
             let bytes = page.rows as usize * form.output_bytes as usize;
             self.dictionary_bytes += bytes.next_multiple_of(ALIGNMENT);
-            let source = start_of(self, page);
+            let source = place_of(page);
             self.add(Some(form), column, Role::Dictionary, page, 0, source, dictionary);
         }
         let mut first_row = group.first_row;
         for page in &group.pages.data {
-            let source = start_of(self, page);
+            let source = place_of(page);
             self.add(
                 Some(form),
                 column,

@@ -46,6 +46,9 @@ use chunk::Way;
 use open::Group;
 use partition::Partition;
 
+/// Partitions at either end that are fetched in a hurry.
+const HURRIED: usize = 2;
+
 /// A scan whose footers were read: row groups chosen, partitions made.
 #[derive(Debug)]
 pub struct Scan {
@@ -134,12 +137,19 @@ impl Scan {
         found
     }
 
+    /// Host bytes that the partition takes until it is decoded: those of its chunks in files.
+    pub fn host_bytes(&self, partition: usize) -> usize {
+        self.partitions[partition].host_bytes
+    }
+
     /// Reads a partition's bytes into pinned memory, several ranges at once, and decompresses and decodes what the
     /// device does not. Returns early when `stop` says so. Not to be called on a thread of an async runtime.
     ///
     /// # Errors
     /// `Data` for a file that cannot be read or is malformed, naming it; `Cancelled` if it was stopped.
     pub fn fetch_sync(&self, partition: usize, device: &Device, stop: &dyn Fn() -> bool) -> Result<Fetched> {
-        fetched::fetch_sync(self, &self.partitions[partition], device, stop)
+        // Before the first partitions are there nobody has anything to do, and after the last nothing else is left.
+        let hurry = partition < HURRIED || partition + HURRIED >= self.partitions.len();
+        fetched::fetch_sync(self, &self.partitions[partition], hurry, device, stop)
     }
 }

@@ -1,25 +1,31 @@
 //! Opening a scan: footers, what of the files is read, and how each column of each file is decoded.
 //!
-//! In: a specification and DataFusion's context. Out: row groups with their columns, pruned. It reads no pages.
+//! In: a specification and DataFusion's context. Out: row groups with their columns, pruned. It reads no pages. What files
+//! of one layout have in common is found once for all of them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::sync::{Arc, Mutex, Weak};
 
 use arrow::datatypes::{SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::datasource::physical_plan::parquet::{Int96Coercer, apply_file_schema_type_coercions};
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetMetaData, Int96Coercer, apply_file_schema_type_coercions,
+};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::{parquet_column, parquet_to_arrow_schema};
 use parquet::file::metadata::ParquetMetaData;
 
+use super::fetch::is_local;
 use super::form::Form;
 use super::prune;
-use super::spec::ScanSpec;
+use super::spec::{ScanFile, ScanSpec};
 use crate::catalog::location::readable;
 use crate::error::Error;
 use crate::error_datafusion::from_datafusion;
@@ -37,7 +43,11 @@ pub(super) struct OpenFile {
     /// Its columns as parquet's reader gives them.
     pub(super) schema: SchemaRef,
     /// For each column that the scan reads from files, how.
-    pub(super) columns: Vec<FileColumn>,
+    pub(super) columns: Arc<[FileColumn]>,
+    /// Whether it is a file of this machine.
+    pub(super) is_local: bool,
+    /// The file while some partition reads it, so that the next one need not open it again.
+    pub(super) open: Mutex<Weak<File>>,
 }
 
 /// How a column of a file becomes one of the table.
@@ -68,39 +78,40 @@ pub(super) struct Opened {
     pub(super) store: Arc<dyn ObjectStore>,
 }
 
+/// A part of the scan's files, and the row groups of it that are read.
+pub(super) struct Part<'a> {
+    pub(super) of: &'a ScanFile,
+    pub(super) file: Arc<OpenFile>,
+    pub(super) kept: Vec<usize>,
+}
+
 /// Reads the footers and chooses the row groups.
 pub(super) async fn open(spec: &ScanSpec, context: &TaskContext) -> Result<Opened, DataFusionError> {
     let store = context.runtime_env().object_store(&spec.store)?;
-    let mut distinct: HashMap<Path, ObjectMeta> = HashMap::new();
-    for file in &spec.files {
-        distinct.insert(file.meta.location.clone(), file.meta.clone());
-    }
-    let opening = distinct
-        .into_values()
-        .map(|meta| open_file(spec, context, &store, meta));
-    let files: HashMap<Path, Arc<OpenFile>> = futures::stream::iter(opening)
-        .buffer_unordered(FOOTERS_AT_ONCE)
-        .map_ok(|file| (file.meta.location.clone(), Arc::new(file)))
-        .try_collect()
-        .await?;
-    let (mut groups, mut pruned) = (Vec::new(), 0);
-    for part in &spec.files {
-        let Some(file) = files.get(&part.meta.location) else {
-            continue;
-        };
-        let (kept, left_out) = prune::row_groups(spec, part, file, &store).await?;
-        pruned += left_out;
-        let partition_values: Arc<[ScalarValue]> = part.partition_values.clone().into();
-        for index in kept {
-            let rows = usize::try_from(file.metadata.row_group(index).num_rows()).map_err(|_| {
+    let files = open_files(spec, context, &store).await?;
+    let mut parts: Vec<Part<'_>> = spec
+        .files
+        .iter()
+        .filter_map(|of| {
+            let file = Arc::clone(files.get(&of.meta.location)?);
+            let kept = prune::in_range(of, &file);
+            Some(Part { of, file, kept })
+        })
+        .collect();
+    let pruned = prune::prune(spec, &mut parts, &store).await?;
+    let mut groups = Vec::with_capacity(parts.iter().map(|part| part.kept.len()).sum());
+    for part in parts {
+        let partition_values: Arc<[ScalarValue]> = part.of.partition_values.clone().into();
+        for index in part.kept {
+            let rows = usize::try_from(part.file.metadata.row_group(index).num_rows()).map_err(|_| {
                 Error::data(format!(
                     "{}: row group {index} has a negative number of rows",
-                    file.name
+                    part.file.name
                 ))
             })?;
             if rows > 0 {
                 groups.push(Group {
-                    file: Arc::clone(file),
+                    file: Arc::clone(&part.file),
                     index,
                     rows,
                     partition_values: Arc::clone(&partition_values),
@@ -115,34 +126,138 @@ pub(super) async fn open(spec: &ScanSpec, context: &TaskContext) -> Result<Opene
     })
 }
 
-async fn open_file(
+/// The files of the scan, each once.
+async fn open_files(
     spec: &ScanSpec,
     context: &TaskContext,
     store: &Arc<dyn ObjectStore>,
-    meta: ObjectMeta,
-) -> Result<OpenFile, DataFusionError> {
-    let name: Arc<str> = readable(meta.location.as_ref()).into();
+) -> Result<HashMap<Path, Arc<OpenFile>>, DataFusionError> {
     let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
+    let mut seen: HashSet<&Path> = HashSet::new();
+    let files = spec.files.iter().map(|file| &file.meta);
+    let metas: Vec<ObjectMeta> = files
+        .filter(|meta| seen.insert(&meta.location))
+        .cloned()
+        .collect();
+    let reading = metas.into_iter().map(|meta| {
+        footer(
+            Arc::clone(store),
+            Arc::clone(&cache),
+            meta,
+            spec.metadata_size_hint,
+        )
+    });
+    let read: Vec<(ObjectMeta, Arc<ParquetMetaData>)> = futures::stream::iter(reading)
+        .buffered(FOOTERS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let local = read.iter().map(|(meta, _)| is_local(store, &meta.location));
+    let local: Vec<bool> = local.collect();
+    let mut shapes: Vec<Shape> = Vec::new();
+    let mut files = HashMap::with_capacity(read.len());
+    for ((meta, metadata), is_local) in read.into_iter().zip(local) {
+        let name: Arc<str> = readable(meta.location.as_ref()).into();
+        let shape = match shapes.iter().find(|shape| shape.is_of(&metadata)) {
+            Some(shape) => shape,
+            None => {
+                shapes.push(Shape::of(spec, &metadata, &name)?);
+                &shapes[shapes.len() - 1]
+            }
+        };
+        let file = OpenFile {
+            name,
+            schema: Arc::clone(&shape.schema),
+            columns: Arc::clone(&shape.columns),
+            is_local,
+            open: Mutex::default(),
+            metadata,
+            meta,
+        };
+        files.insert(file.meta.location.clone(), Arc::new(file));
+    }
+    Ok(files)
+}
+
+async fn footer(
+    store: Arc<dyn ObjectStore>,
+    cache: Arc<FileMetadataCache>,
+    meta: ObjectMeta,
+    size_hint: Option<usize>,
+) -> Result<(ObjectMeta, Arc<ParquetMetaData>), DataFusionError> {
+    if let Some(metadata) = known_footer(cache.as_ref(), &meta) {
+        return Ok((meta, metadata));
+    }
+    // On a task of its own: reading what a footer says takes a processor.
+    let read = tokio::spawn(read_footer(store, cache, meta, size_hint)).await;
+    read.map_err(|error| Error::internal(format!("a footer was not read: {error}")))?
+}
+
+/// A footer that is kept, if the file is still the same.
+fn known_footer(cache: &FileMetadataCache, meta: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
+    let entry = cache
+        .get(&meta.location)
+        .filter(|entry| entry.is_valid_for(meta))?;
+    let metadata = entry
+        .file_metadata
+        .as_any()
+        .downcast_ref::<CachedParquetMetaData>()?
+        .parquet_metadata();
+    // DataFusion copies the whole footer of a file without page indexes to look for them again, each time.
+    let has_indexes = || {
+        let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+        chunks
+            .into_iter()
+            .any(|chunk| chunk.column_index_offset().is_some())
+    };
+    let is_whole = metadata.column_index().is_some() && metadata.offset_index().is_some() || !has_indexes();
+    is_whole.then(|| Arc::clone(metadata))
+}
+
+async fn read_footer(
+    store: Arc<dyn ObjectStore>,
+    cache: Arc<FileMetadataCache>,
+    meta: ObjectMeta,
+    size_hint: Option<usize>,
+) -> Result<(ObjectMeta, Arc<ParquetMetaData>), DataFusionError> {
     let metadata = DFParquetMetadata::new(store.as_ref(), &meta)
         .with_file_metadata_cache(Some(cache))
-        .with_metadata_size_hint(spec.metadata_size_hint)
+        .with_metadata_size_hint(size_hint)
         .fetch_metadata()
         .await
-        .map_err(|error| from_datafusion(error).context(format_args!("{name}: footer")))?;
-    let schema = physical_schema(spec, &metadata)
-        .map_err(|error| from_datafusion(error).context(format_args!("{name}: schema")))?;
-    let in_files = spec.columns.iter().filter(|&&column| column < spec.file_columns);
-    let columns = in_files
-        .map(|&column| file_column(spec, &metadata, &schema, column))
-        .collect::<Result<_, String>>()
-        .map_err(|what| Error::data(format!("{name}: {what}")))?;
-    Ok(OpenFile {
-        name,
-        meta,
-        metadata,
-        schema,
-        columns,
-    })
+        .map_err(|error| {
+            let name = readable(meta.location.as_ref());
+            from_datafusion(error).context(format_args!("{name}: footer"))
+        })?;
+    Ok((meta, metadata))
+}
+
+/// What files with the same columns have in common.
+struct Shape {
+    of: Arc<ParquetMetaData>,
+    schema: SchemaRef,
+    columns: Arc<[FileColumn]>,
+}
+
+impl Shape {
+    fn of(spec: &ScanSpec, metadata: &Arc<ParquetMetaData>, name: &str) -> Result<Self, DataFusionError> {
+        let schema = physical_schema(spec, metadata)
+            .map_err(|error| from_datafusion(error).context(format_args!("{name}: schema")))?;
+        let in_files = spec.columns.iter().filter(|&&column| column < spec.file_columns);
+        let columns: Vec<FileColumn> = in_files
+            .map(|&column| file_column(spec, metadata, &schema, column))
+            .collect::<Result<_, String>>()
+            .map_err(|what| Error::data(format!("{name}: {what}")))?;
+        Ok(Self {
+            of: Arc::clone(metadata),
+            schema,
+            columns: columns.into(),
+        })
+    }
+
+    fn is_of(&self, metadata: &ParquetMetaData) -> bool {
+        let (known, file) = (self.of.file_metadata(), metadata.file_metadata());
+        known.schema_descr() == file.schema_descr() && known.key_value_metadata() == file.key_value_metadata()
+    }
 }
 
 /// The types that parquet's reader gives the file's columns, told what the table wants: as DataFusion tells it.

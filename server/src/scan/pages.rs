@@ -21,8 +21,7 @@ const HEADER_BYTES_USUAL: usize = 512;
 /// The most bytes that a compressed byte can stand for: a byte of LZ4 adds up to 255 to a length, one of Snappy less.
 const EXPANSION_MAX: u64 = 256;
 
-/// Uncompressed bytes from which on a dictionary's page is decompressed on the host, which is ten times as fast as one
-/// warp.
+/// Uncompressed bytes from which on a dictionary's page is long: the host decompresses it ten times as fast as one warp.
 const LONG_PAGE_BYTES: u32 = 64 << 10;
 
 /// A page that the device decodes.
@@ -110,37 +109,41 @@ pub(super) fn list(
             );
             return Err(listing.malformed(number, what));
         }
-        let is_dictionary = header.kind == PageKind::Dictionary;
         listing.add(number, &header, |skipped, plain| {
-            let body = body(&header, start, skipped, plain, codec)?;
-            match is_dictionary {
-                true => on_host_if_long(body, span),
-                false => Ok(body),
-            }
+            body(&header, start, skipped, plain, codec)
         })?;
         (at, number) = (end, number + 1);
     }
     Ok(listing.pages)
 }
 
-/// A dictionary's page, decompressed here if it is long: a page keeps one warp of the device busy, and all other pages
-/// of the chunk wait for this one.
-fn on_host_if_long(body: Body, span: &Span) -> Result<Body, String> {
+/// Whether a dictionary's page is long: a page keeps one warp of the device busy, and all other pages of the chunk wait
+/// for this one.
+pub(super) fn is_long(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Packed {
+            plain_bytes: 0,
+            unpacked_bytes: LONG_PAGE_BYTES..,
+            codec: Codec::Snappy,
+            ..
+        }
+    )
+}
+
+/// A long page, decompressed here.
+pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
     let Body::Packed {
         start,
-        plain_bytes: 0,
         packed_bytes,
         unpacked_bytes,
-        codec: Codec::Snappy,
-    } = body
+        ..
+    } = *body
     else {
-        return Ok(body);
+        return Ok(body.clone());
     };
-    if unpacked_bytes < LONG_PAGE_BYTES {
-        return Ok(body);
-    }
     let packed = span
-        .bytes(start..start + u64::from(packed_bytes))
+        .read(start..start + u64::from(packed_bytes))
         .ok_or("it lies outside of what was read")?;
     // Before memory is taken for what it says.
     let says = snap::raw::decompress_len(&packed).map_err(|error| error.to_string())?;
@@ -158,7 +161,7 @@ fn header(span: &Span, at: u64, end: u64) -> Result<PageHeader, String> {
     let mut limit = HEADER_BYTES_USUAL;
     loop {
         let stop = end.min(at + limit as u64);
-        let bytes = span.bytes(at..stop).ok_or("it lies outside of what was read")?;
+        let bytes = span.read(at..stop).ok_or("it lies outside of what was read")?;
         match PageHeader::read(&bytes) {
             Ok(header) => return Ok(header),
             Err(Malformed::Truncated) if stop < end && limit < HEADER_BYTES_MAX => limit *= 8,

@@ -29,18 +29,40 @@ pub(super) struct Partition {
     pub(super) chunks: Vec<Chunk>,
     /// Device bytes that fetching and decoding takes.
     pub(super) reservation_bytes: usize,
+    /// Bytes of the chunks in files.
+    pub(super) host_bytes: usize,
 }
 
-/// Cuts the row groups into partitions of up to `target_bytes` in device memory, one row group at least.
+/// The least bytes of the partitions at either end, which are smaller than those between: so that the device starts
+/// early, and has little left when all is read.
+const END_BYTES_MIN: usize = 16 << 20;
+
+/// Bytes of a partition that is the `number`th and has `left` bytes behind it and in it.
+fn target(target_bytes: usize, number: usize, left: usize) -> usize {
+    // All in one, if that is what is asked for.
+    if target_bytes == usize::MAX {
+        return target_bytes;
+    }
+    let ramp = target_bytes >> 4usize.saturating_sub(number);
+    target_bytes.min(ramp.min(left / 2).max(END_BYTES_MIN))
+}
+
+/// Cuts the row groups into partitions of up to `target_bytes` in device memory, one row group at least. The first and
+/// the last ones are smaller.
 pub(super) fn cut(spec: &ScanSpec, groups: &[Group], target_bytes: usize) -> Result<Vec<Partition>> {
-    let mut partitions: Vec<Partition> = Vec::new();
-    let (mut last_bytes, mut last_cpu) = (0, Vec::new());
+    let mut chunks_of: Vec<(Vec<Chunk>, usize)> = Vec::with_capacity(groups.len());
     for (index, group) in groups.iter().enumerate() {
         let in_files = 0..group.file.columns.len();
         let chunks: Vec<Chunk> = in_files
             .filter_map(|column| Chunk::of(groups, index, column).transpose())
             .collect::<Result<_>>()?;
         let bytes = decoded_bytes(spec, group, &chunks);
+        chunks_of.push((chunks, bytes));
+    }
+    let mut left: usize = chunks_of.iter().map(|(_, bytes)| bytes).sum();
+    let mut partitions: Vec<Partition> = Vec::new();
+    let (mut last_bytes, mut last_target, mut last_cpu) = (0, 0, Vec::new());
+    for (index, (group, (chunks, bytes))) in groups.iter().zip(chunks_of).enumerate() {
         // A column is decoded by the CPU in all of a partition or in nothing of it.
         let cpu: Vec<usize> = chunks
             .iter()
@@ -50,7 +72,7 @@ pub(super) fn cut(spec: &ScanSpec, groups: &[Group], target_bytes: usize) -> Res
         match partitions.last_mut() {
             Some(last)
                 if last_cpu == cpu
-                    && last_bytes + bytes <= target_bytes
+                    && last_bytes + bytes <= last_target
                     && last.rows + group.rows <= ROWS_MAX =>
             {
                 last_bytes += bytes;
@@ -59,17 +81,25 @@ pub(super) fn cut(spec: &ScanSpec, groups: &[Group], target_bytes: usize) -> Res
                 last.chunks.extend(chunks);
             }
             _ => {
+                last_target = target(target_bytes, partitions.len(), left);
                 partitions.push(Partition {
                     groups: index..index + 1,
                     rows: group.rows,
                     chunks,
                     reservation_bytes: 0,
+                    host_bytes: 0,
                 });
                 (last_bytes, last_cpu) = (bytes, cpu);
             }
         }
+        left -= bytes;
     }
     for partition in &mut partitions {
+        let lengths = partition
+            .chunks
+            .iter()
+            .map(|chunk| chunk.range.end - chunk.range.start);
+        partition.host_bytes = usize::try_from(lengths.sum::<u64>()).unwrap_or(usize::MAX);
         partition.reservation_bytes = reservation_bytes(spec, groups, partition);
     }
     Ok(partitions)

@@ -1,7 +1,8 @@
 //! Bytes of a file in host memory, in pieces, with the way that parquet's own readers take to them.
 //!
-//! In: pieces that lie one after the other in a file. Out: any range of them. It reads nothing itself.
+//! In: pieces, and which ranges of files they hold. Out: any part of them. It reads nothing itself.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -67,72 +68,112 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// A range of a file, and its bytes. Clones share them.
+/// Ranges of files one after the other in memory, cut into pieces of one size but the last. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Span {
-    pub(super) start: u64,
-    /// Offset in the file after each piece.
-    ends: Arc<[u64]>,
+pub(super) struct Image {
+    step: usize,
+    bytes: usize,
     pieces: Arc<[Piece]>,
 }
 
-impl Span {
-    /// Pieces that lie one after the other from `start` on.
-    pub(super) fn new(start: u64, pieces: Vec<Piece>) -> Self {
-        let mut end = start;
-        let ends = pieces
-            .iter()
-            .map(|piece| {
-                end += piece.len() as u64;
-                end
-            })
-            .collect();
+impl Image {
+    /// Pieces of `step` bytes each; the last may have less.
+    pub(super) fn new(step: usize, pieces: Vec<Piece>) -> Self {
         Self {
-            start,
-            ends,
+            step: step.max(1),
+            bytes: pieces.iter().map(|piece| piece.len()).sum(),
             pieces: pieces.into(),
         }
     }
 
-    pub(super) fn end(&self) -> u64 {
-        self.ends.last().copied().unwrap_or(self.start)
+    pub(super) fn len_bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
+    /// The bytes of a range, copied only if they lie in more than one piece. The range must lie inside.
+    fn read(&self, range: Range<usize>) -> Cow<'_, [u8]> {
+        let (first, offset) = (range.start / self.step, range.start % self.step);
+        let length = range.len();
+        if length == 0 {
+            return Cow::Borrowed(&[]);
+        }
+        if offset + length <= self.step {
+            return Cow::Borrowed(&self.pieces[first][offset..offset + length]);
+        }
+        let mut bytes = Vec::with_capacity(length);
+        for (index, piece) in self.pieces.iter().enumerate().skip(first) {
+            let start = range.start.saturating_sub(index * self.step);
+            let end = piece.len().min(range.end - index * self.step);
+            bytes.extend_from_slice(&piece[start..end]);
+            if bytes.len() == length {
+                break;
+            }
+        }
+        Cow::Owned(bytes)
+    }
+
+    /// As [`Self::read`], sharing the memory.
+    fn share(&self, range: Range<usize>) -> Bytes {
+        let (first, offset) = (range.start / self.step, range.start % self.step);
+        if range.is_empty() || offset + range.len() > self.step {
+            return self.read(range).into_owned().into();
+        }
+        match &self.pieces[first] {
+            Piece::Ordinary(bytes) => bytes.slice(offset..offset + range.len()),
+            pinned => Bytes::from_owner(pinned.clone()).slice(offset..offset + range.len()),
+        }
+    }
+}
+
+/// A range of a file, and where its bytes are. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    /// Of the file.
+    pub(super) start: u64,
+    bytes: usize,
+    /// Of the image.
+    at: usize,
+    image: Image,
+}
+
+impl Span {
+    /// The `bytes` of a file from `start` on, which lie at `at` of the image.
+    pub(super) fn new(start: u64, bytes: usize, at: usize, image: Image) -> Self {
+        Self {
+            start,
+            bytes,
+            at,
+            image,
+        }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.start + self.bytes as u64
+    }
+
+    /// Where byte `at` of the file lies in the image.
+    pub(super) fn place(&self, at: u64) -> usize {
+        self.at + (at - self.start) as usize
+    }
+
+    fn range(&self, range: Range<u64>) -> Option<Range<usize>> {
+        let is_here = self.start <= range.start && range.start <= range.end && range.end <= self.end();
+        is_here.then(|| self.place(range.start)..self.place(range.end))
+    }
+
     /// The bytes of a range of the file, copied only if they lie in more than one piece; `None` if they are not all
     /// here.
+    pub(super) fn read(&self, range: Range<u64>) -> Option<Cow<'_, [u8]>> {
+        Some(self.image.read(self.range(range)?))
+    }
+
+    /// As [`Self::read`], sharing the memory.
     pub(super) fn bytes(&self, range: Range<u64>) -> Option<Bytes> {
-        if range.start < self.start || range.end > self.end() || range.start > range.end {
-            return None;
-        }
-        if range.is_empty() {
-            return Some(Bytes::new());
-        }
-        let first = self.ends.partition_point(|&end| end <= range.start);
-        let piece_start = |index: usize| match index {
-            0 => self.start,
-            index => self.ends[index - 1],
-        };
-        if range.end <= self.ends[first] {
-            let offset = (range.start - piece_start(first)) as usize;
-            let length = (range.end - range.start) as usize;
-            return Some(match &self.pieces[first] {
-                Piece::Ordinary(bytes) => bytes.slice(offset..offset + length),
-                pinned => Bytes::from_owner(pinned.clone()).slice(offset..offset + length),
-            });
-        }
-        let mut bytes = Vec::with_capacity((range.end - range.start) as usize);
-        let mut index = first;
-        while index < self.pieces.len() && piece_start(index) < range.end {
-            let start = range.start.saturating_sub(piece_start(index)) as usize;
-            let end = (range.end.min(self.ends[index]) - piece_start(index)) as usize;
-            bytes.extend_from_slice(&self.pieces[index][start..end]);
-            index += 1;
-        }
-        Some(bytes.into())
+        Some(self.image.share(self.range(range)?))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The threads that read files and decompress pages for all scans.
 //!
-//! In: pieces of work. Out: their results, in order. The threads are made at the first use and stay. Work must not wait
-//! for other work of these threads.
+//! In: pieces of work. Out: their results, in order. The threads are made at the first use and stay; work that was
+//! asked for first is done first, whoever asked. Work must not wait for other work of these threads.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -42,11 +43,10 @@ pub(super) type Work<T> = Box<dyn FnOnce(&Stopped) -> Result<T> + Send>;
 
 /// Does all work side by side and waits for it. The first error stops the rest, and so does `stop`.
 pub(super) fn run_sync<T: Send + 'static>(work: Vec<Work<T>>, stop: &dyn Fn() -> bool) -> Result<Vec<T>> {
-    let jobs = threads()?;
     let stopped_flag = Stopped::default();
     let (sender, results) = mpsc::channel::<(usize, Result<T>)>();
     let count = work.len();
-    for (index, work) in work.into_iter().enumerate() {
+    let jobs = work.into_iter().enumerate().map(|(index, work)| {
         let (sender, flag) = (sender.clone(), stopped_flag.clone());
         let job: Job = Box::new(move || {
             let result = match flag.is_set() {
@@ -57,9 +57,9 @@ pub(super) fn run_sync<T: Send + 'static>(work: Vec<Work<T>>, stop: &dyn Fn() ->
             // Whoever waited may have given up.
             let _ = sender.send((index, result));
         });
-        jobs.send(job)
-            .map_err(|_| Error::internal("the threads that read files are gone"))?;
-    }
+        job
+    });
+    threads()?.push(jobs);
     drop(sender);
     let mut done: Vec<Option<T>> = (0..count).map(|_| None).collect();
     let mut left = count;
@@ -86,40 +86,75 @@ pub(super) fn run_sync<T: Send + 'static>(work: Vec<Work<T>>, stop: &dyn Fn() ->
     Ok(done.into_iter().flatten().collect())
 }
 
-fn threads() -> Result<mpsc::Sender<Job>> {
-    static JOBS: OnceLock<Mutex<mpsc::Sender<Job>>> = OnceLock::new();
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _one_maker = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let jobs = match JOBS.get() {
-        Some(jobs) => jobs,
-        None => {
-            let made = start_threads()?;
-            JOBS.get_or_init(|| Mutex::new(made))
-        }
-    };
-    Ok(jobs.lock().unwrap_or_else(PoisonError::into_inner).clone())
+/// How many threads there are at most.
+pub(super) fn thread_count() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        std::thread::available_parallelism()
+            .map_or(4, usize::from)
+            .clamp(2, THREADS_MAX)
+    })
 }
 
-fn start_threads() -> Result<mpsc::Sender<Job>> {
-    let (sender, receiver) = mpsc::channel::<Job>();
-    let receiver = Arc::new(Mutex::new(receiver));
-    let count = std::thread::available_parallelism()
-        .map_or(4, usize::from)
-        .clamp(2, THREADS_MAX);
-    for index in 0..count {
-        let receiver = Arc::clone(&receiver);
+/// Jobs that wait for a thread.
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<VecDeque<Job>>,
+    added: Condvar,
+}
+
+impl Queue {
+    fn push(&self, jobs: impl ExactSizeIterator<Item = Job>) {
+        let count = jobs.len();
+        self.jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(jobs);
+        match count < thread_count() {
+            true => (0..count).for_each(|_| self.added.notify_one()),
+            false => self.added.notify_all(),
+        }
+    }
+
+    fn pop(&self) -> Job {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match jobs.pop_front() {
+                Some(job) => return job,
+                None => jobs = self.added.wait(jobs).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+fn threads() -> Result<&'static Queue> {
+    static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+    static MAKING: Mutex<()> = Mutex::new(());
+    if let Some(queue) = QUEUE.get() {
+        return Ok(queue);
+    }
+    let _one_maker = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    match QUEUE.get() {
+        Some(queue) => Ok(queue),
+        None => {
+            let made = start_threads()?;
+            Ok(QUEUE.get_or_init(|| made))
+        }
+    }
+}
+
+fn start_threads() -> Result<Arc<Queue>> {
+    let queue = Arc::new(Queue::default());
+    for index in 0..thread_count() {
+        let queue = Arc::clone(&queue);
         std::thread::Builder::new()
             .name(format!("warpflight-read-{index}"))
             .spawn(move || {
                 loop {
-                    let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    match job {
-                        Ok(job) => job(),
-                        Err(mpsc::RecvError) => return,
-                    }
+                    queue.pop()();
                 }
             })
             .map_err(|error| Error::resources(format!("threads that read files: {error}")))?;
     }
-    Ok(sender)
+    Ok(queue)
 }

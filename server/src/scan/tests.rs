@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "random tests print their seed")]
 
+mod cost;
 mod damage;
 mod files;
 mod types;

@@ -1,0 +1,453 @@
+//! All scans of a query: opened at once when it starts, and read ahead of whoever takes their batches.
+//!
+//! In: the graph's scans, in the order in which its pipelines run. Out: the batches of each, in the order of its
+//! partitions. Threads of the query's own do what [`super::schedule`] says may be done next, and end with this value.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use kernels::Device;
+use tokio::runtime::Handle;
+
+use super::Settings;
+use super::flow::{Taker, Wanted};
+use super::metrics::PipelineMetrics;
+use super::schedule::{Bounds, Next, Opening, Schedule};
+use super::stop::Stop;
+use crate::batch::Space;
+use crate::error::Error;
+use crate::error_device::on_device;
+use crate::operator::{Gpu, Result};
+use crate::pipeline::{PipelineGraph, PipelineId, Source};
+use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
+
+/// How often a waiting thread looks whether the query is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a partition waits for device memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(30);
+const MEMORY_PAUSE: Duration = Duration::from_millis(2);
+/// Device bytes a row beyond what decoding takes: row and group numbers.
+const ROW_BYTES: usize = 8;
+
+/// Milliseconds since `begun`.
+fn ms(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1e3
+}
+
+/// The scans of one run of a graph.
+#[derive(Debug)]
+pub(super) struct Scans {
+    shared: Arc<Shared>,
+    opening: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// A partition on the device.
+type Placed = (Decoded, Space);
+
+/// What the threads share.
+struct Shared {
+    gpu: Arc<Gpu>,
+    /// The query is not wanted any more.
+    stop: Stop,
+    /// The scans are not.
+    ended: Stop,
+    begun: Instant,
+    threads_max: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+struct State {
+    schedule: Schedule<Fetched, Result<Placed>>,
+    scans: Vec<Running>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// One of the scans.
+struct Running {
+    id: PipelineId,
+    scan: Option<Arc<Scan>>,
+    failed: Option<DataFusionError>,
+    counters: Arc<ScanCounters>,
+}
+
+impl Scans {
+    /// Starts opening all scans of `graph`, and reading them as they are opened, in the order of its pipelines. Waits
+    /// for nothing.
+    pub(super) fn begin(
+        graph: &PipelineGraph,
+        gpu: &Arc<Gpu>,
+        settings: &Settings,
+        context: &Arc<TaskContext>,
+        handle: &Handle,
+        stop: &Stop,
+    ) -> Self {
+        let specs = graph.pipelines.iter().enumerate();
+        let specs: Vec<(PipelineId, Arc<ScanSpec>)> = specs
+            .filter_map(|(id, pipeline)| match &pipeline.source {
+                Source::Scan(spec) => Some((id, Arc::clone(spec))),
+                _ => None,
+            })
+            .collect();
+        let bounds = Bounds::of(gpu.device.pinned_limit_bytes(), gpu.device.memory_limit_bytes());
+        let running = |&(id, _): &(PipelineId, _)| Running {
+            id,
+            scan: None,
+            failed: None,
+            counters: Arc::default(),
+        };
+        let shared = Arc::new(Shared {
+            gpu: Arc::clone(gpu),
+            stop: stop.clone(),
+            ended: Stop::default(),
+            begun: Instant::now(),
+            threads_max: settings.engine.partitions_in_flight.max(1),
+            state: Mutex::new(State {
+                schedule: Schedule::new(specs.len(), bounds),
+                scans: specs.iter().map(running).collect(),
+                threads: Vec::new(),
+            }),
+            changed: Condvar::new(),
+        });
+        let partition_bytes = settings.partition_bytes(gpu.device.memory_limit_bytes());
+        let opening = specs.into_iter().enumerate().map(|(index, (_, spec))| {
+            let (context, shared) = (Arc::clone(context), Arc::clone(&shared));
+            handle.spawn(async move {
+                let unopened = Unopened { shared, index };
+                let opened = Scan::open(spec, &context, partition_bytes).await;
+                unopened.opened(opened);
+            })
+        });
+        Self {
+            opening: opening.collect(),
+            shared,
+        }
+    }
+
+    /// Gives the batches of pipeline `id`'s scan to `take`, in order. Once for each scan.
+    pub(super) fn run(
+        &self,
+        id: PipelineId,
+        metrics: &PipelineMetrics,
+        take: &mut Taker<'_>,
+    ) -> Result<Wanted> {
+        let shared = &*self.shared;
+        let index = shared.begin(id)?;
+        let _ended = EndOnDrop { shared, index };
+        let scan = shared.opened(index)?;
+        let counters = Arc::clone(&shared.lock().scans[index].counters);
+        scan.count_pruned(&counters);
+        let mut give = || {
+            for partition in 0..scan.partitions() {
+                let (decoded, space) = shared.taken(index, partition)?;
+                let taken_ms = ms(shared.begun);
+                // A damaged page is found before any row of it is used.
+                decoded.check.check_sync(&space.stream)?;
+                let checked_ms = ms(shared.begun);
+                let wanted = take(decoded.batch, space)?;
+                let used_ms = ms(shared.begun);
+                tracing::trace!(
+                    pipeline = id,
+                    partition,
+                    taken_ms,
+                    checked_ms,
+                    used_ms,
+                    "partition used"
+                );
+                if wanted == Wanted::Enough {
+                    return Ok(Wanted::Enough);
+                }
+            }
+            Ok(Wanted::More)
+        };
+        let wanted = give();
+        let counts = counters.now();
+        metrics.moved(counts.read_bytes, counts.uploaded_bytes, counts.decoded_bytes);
+        wanted
+    }
+}
+
+impl Drop for Scans {
+    /// Waits for the threads, so that no memory of the query is in use after it.
+    fn drop(&mut self) {
+        self.shared.ended.stop();
+        self.opening.iter().for_each(tokio::task::JoinHandle::abort);
+        let (left, threads) = {
+            let mut state = self.shared.lock();
+            (state.schedule.end_all(), std::mem::take(&mut state.threads))
+        };
+        drop(left);
+        self.shared.changed.notify_all();
+        for thread in threads {
+            // Panics are caught where they happen.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A scan that is being opened: if its task goes away, that is said.
+struct Unopened {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Unopened {
+    fn opened(&self, opened: std::result::Result<Scan, DataFusionError>) {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        if shared.is_stopped() {
+            return;
+        }
+        match opened {
+            Ok(scan) => {
+                tracing::trace!(
+                    pipeline = state.scans[self.index].id,
+                    opened_ms = ms(shared.begun),
+                    partitions = scan.partitions(),
+                    row_groups_pruned = scan.row_groups_pruned(),
+                    "scan opened"
+                );
+                let bytes = (0..scan.partitions()).map(|partition| scan.host_bytes(partition));
+                state.schedule.opened(self.index, bytes.collect());
+                let partitions = scan.partitions();
+                state.scans[self.index].scan = Some(Arc::new(scan));
+                if let Err(error) = start_threads(shared, &mut state, partitions) {
+                    state.fail(self.index, error.into());
+                }
+            }
+            Err(error) => state.fail(self.index, error),
+        }
+        drop(state);
+        shared.changed.notify_all();
+    }
+}
+
+impl Drop for Unopened {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.schedule.opening(self.index) == Opening::Waiting {
+            let error = Error::internal("a scan was not opened to the end");
+            state.fail(self.index, error.into());
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// As many more threads as there are partitions, up to what the option allows.
+fn start_threads(shared: &Arc<Shared>, state: &mut State, partitions: usize) -> crate::error::Result<()> {
+    let more = partitions.min(shared.threads_max.saturating_sub(state.threads.len()));
+    for _ in 0..more {
+        let shared = Arc::clone(shared);
+        let thread = std::thread::Builder::new()
+            .name("warpflight-scan".into())
+            .spawn(move || shared.work());
+        match thread {
+            Ok(thread) => state.threads.push(thread),
+            // Fewer will do.
+            Err(_) if !state.threads.is_empty() => {}
+            Err(error) => {
+                return Err(Error::resources(format!(
+                    "a thread for a scan cannot be started: {error}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets go of what was read ahead of a taker that ends, however it does.
+struct EndOnDrop<'a> {
+    shared: &'a Shared,
+    index: usize,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        let left = self.shared.lock().schedule.end(self.index);
+        // Batches are let go without the lock.
+        drop(left);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl State {
+    fn fail(&mut self, index: usize, error: DataFusionError) {
+        self.schedule.failed_to_open(index);
+        self.scans[index].failed = Some(error);
+    }
+}
+
+impl Shared {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_stopped() || self.ended.is_stopped()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `find` finds something.
+    fn wait_for<T>(&self, mut find: impl FnMut(&mut State) -> Option<T>) -> std::result::Result<T, Error> {
+        let mut state = self.lock();
+        loop {
+            if self.is_stopped() {
+                return Err(Stop::error());
+            }
+            if let Some(found) = find(&mut state) {
+                return Ok(found);
+            }
+            let waited = self.changed.wait_timeout(state, LOOK_EVERY);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Makes the scan of pipeline `id` the one whose batches are taken.
+    fn begin(&self, id: PipelineId) -> Result<usize> {
+        let mut state = self.lock();
+        let index = state.scans.iter().position(|running| running.id == id);
+        let index = index.filter(|&index| state.schedule.begin(index));
+        drop(state);
+        self.changed.notify_all();
+        index.ok_or_else(|| {
+            Error::internal(format!("the scan of pipeline {id} is run twice, or is none")).into()
+        })
+    }
+
+    fn opened(&self, index: usize) -> Result<Arc<Scan>> {
+        let found = self.wait_for(|state| match state.schedule.opening(index) {
+            Opening::Waiting => None,
+            Opening::Opened => state.scans[index].scan.clone().map(Ok),
+            Opening::Failed => {
+                let gone = || Error::internal("a scan failed, and nobody knows why").into();
+                Some(Err(state.scans[index].failed.take().unwrap_or_else(gone)))
+            }
+        })?;
+        Ok(found?)
+    }
+
+    /// Partition `partition`, as soon as it is decoded.
+    fn taken(&self, index: usize, partition: usize) -> Result<Placed> {
+        let taken = self.wait_for(|state| state.schedule.take(index, partition))?;
+        self.changed.notify_all();
+        taken
+    }
+
+    /// One thread: whatever may be done next, for as long as the scans are wanted.
+    fn work(&self) {
+        let device = &self.gpu.device;
+        loop {
+            let next = self.wait_for(|state| {
+                let left = state.schedule.let_go(device.memory_available_bytes());
+                if !left.is_empty() {
+                    tracing::debug!("device memory is short: what was decoded ahead is let go");
+                }
+                let next = state.schedule.next()?;
+                let running = &state.scans[next.scan()];
+                let scan = Arc::clone(running.scan.as_ref()?);
+                Some((next, scan, Arc::clone(&running.counters)))
+            });
+            let Ok((next, scan, counters)) = next else {
+                return;
+            };
+            match next {
+                Next::Fetch { at } => {
+                    let fetched = caught(|| {
+                        let fetched = self.fetch(&scan, at.partition)?;
+                        let bytes = wanted_bytes(device, &fetched);
+                        Ok((fetched, bytes))
+                    });
+                    // What nobody wants any more is let go without the lock.
+                    match fetched {
+                        Ok((fetched, bytes)) => drop(self.with(|all| all.fetched(at, fetched, bytes))),
+                        Err(error) => drop(self.with(|all| all.decoded(at, Err(error), true))),
+                    }
+                }
+                Next::Decode { at, item, bytes } => {
+                    let decoded = caught(|| {
+                        let space = self.space(bytes);
+                        // The next one may ask for memory now.
+                        self.with(|all| all.placed(at));
+                        self.changed.notify_all();
+                        self.decode(item, space?, &counters, at.partition)
+                    });
+                    let has_failed = decoded.is_err();
+                    drop(self.with(|all| all.decoded(at, decoded, has_failed)));
+                }
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// What is done under the lock.
+    fn with<T>(&self, change: impl FnOnce(&mut Schedule<Fetched, Result<Placed>>) -> T) -> T {
+        change(&mut self.lock().schedule)
+    }
+
+    fn fetch(&self, scan: &Scan, partition: usize) -> crate::error::Result<Fetched> {
+        let begun_ms = ms(self.begun);
+        let fetched = scan.fetch_sync(partition, &self.gpu.device, &|| self.is_stopped())?;
+        tracing::trace!(
+            partition,
+            begun_ms,
+            fetched_ms = ms(self.begun),
+            bytes = scan.host_bytes(partition),
+            "partition fetched"
+        );
+        Ok(fetched)
+    }
+
+    /// Device memory, as soon as there is so much.
+    fn space(&self, bytes: usize) -> Result<Space> {
+        let space = Space::new_sync(&self.gpu.device, 0).map_err(on_device)?;
+        let give_up = Instant::now() + MEMORY_WAIT;
+        loop {
+            match space.reservation.grow(bytes) {
+                Ok(()) => return Ok(space),
+                Err(_) if self.is_stopped() => return Err(Stop::error().into()),
+                Err(error) if Instant::now() > give_up => return Err(on_device(error).into()),
+                Err(_) => std::thread::sleep(MEMORY_PAUSE),
+            }
+        }
+    }
+
+    fn decode(
+        &self,
+        fetched: Fetched,
+        space: Space,
+        counters: &ScanCounters,
+        partition: usize,
+    ) -> Result<Placed> {
+        let placed_ms = ms(self.begun);
+        let (stream, reservation) = (&space.stream, &space.reservation);
+        let decoded = fetched.decode_sync(stream, reservation, &self.gpu.scan, counters)?;
+        let (queued_ms, bytes) = (ms(self.begun), reservation.bytes());
+        tracing::trace!(partition, placed_ms, queued_ms, bytes, "partition decoded");
+        Ok((decoded, space))
+    }
+}
+
+/// Device bytes that a partition is given: room for what is computed of the rows too.
+fn wanted_bytes(device: &Device, fetched: &Fetched) -> usize {
+    let bytes = fetched.reservation_bytes();
+    let wanted = bytes + bytes / 4 + fetched.rows() * ROW_BYTES;
+    wanted.min(device.memory_limit_bytes()).max(bytes)
+}
+
+/// A panic as an error, so that whoever waits for the partition is told.
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("a panic in a scan").into()))
+}
+
+#[cfg(test)]
+mod tests;
