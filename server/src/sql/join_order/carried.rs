@@ -22,6 +22,8 @@ struct Use {
     column: Column,
     bytes: f64,
     in_result: bool,
+    /// Whether its relation only reduces: its columns end in the join.
+    reduces: bool,
     /// Relations that must be joined before the column can go.
     until: Set,
     /// Classes in which the column stands, by class and place.
@@ -84,7 +86,8 @@ impl Carried {
                 columns.push(Use {
                     relation,
                     bytes: known.bytes,
-                    in_result: in_result(&column) || region.relations[relation].reducer.is_some(),
+                    in_result: in_result(&column),
+                    reduces: region.relations[relation].reducer.is_some(),
                     until,
                     keys: keys.collect(),
                     column,
@@ -114,9 +117,12 @@ impl Carried {
     }
 
     fn needed(&self, set: Set) -> impl Iterator<Item = &Use> {
-        self.columns.iter().filter(move |carried| {
-            set & only(carried.relation) != 0
-                && (carried.in_result || carried.until & !set != 0 || self.is_key(carried, set))
+        self.columns.iter().filter(move |carried| match carried.reduces {
+            true => set == only(carried.relation),
+            false => {
+                set & only(carried.relation) != 0
+                    && (carried.in_result || carried.until & !set != 0 || self.is_key(carried, set))
+            }
         })
     }
 

@@ -17,10 +17,17 @@ const USUAL_BYTES: f64 = 32.0;
 
 /// The cost of one join, of what enters its table to what leaves it.
 pub fn of_join(graph: &Graph, build: Set, probe: Set) -> f64 {
-    let both = build | probe;
-    BUILD * graph.rows(build) * weight(graph.row_bytes(build))
-        + graph.rows(probe)
-        + RESULT * graph.rows(both) * weight(graph.row_bytes(both))
+    entering(graph, build) + graph.rows(probe) + leaving(graph, build | probe)
+}
+
+/// What the rows of a set cost as the side that is built.
+pub fn entering(graph: &Graph, set: Set) -> f64 {
+    of_table(graph.rows(set), graph.row_bytes(set))
+}
+
+/// What the rows of a set cost as the result of a join.
+pub fn leaving(graph: &Graph, set: Set) -> f64 {
+    RESULT * graph.rows(set) * weight(graph.row_bytes(set))
 }
 
 /// What `rows` rows of so many bytes cost as a table.

@@ -124,7 +124,8 @@ fn below(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
-/// The region that starts at a plan in the best order; none if there is none, or it stays as it is.
+/// The region that starts at a plan in the best order, or in the written one if that costs the same; none if no
+/// region starts there or its rows are not known.
 fn reordered(plan: &LogicalPlan, required: Option<&HashSet<Column>>) -> Result<Option<LogicalPlan>> {
     let Some(region) = Region::of(plan, required) else {
         return Ok(None);
@@ -143,9 +144,6 @@ fn reordered(plan: &LogicalPlan, required: Option<&HashSet<Column>>) -> Result<O
     let replaces = cost < CLEARLY_LESS * written;
     let tree = if replaces { &best } else { &graph.region.written };
     tracing::debug!(order = %rebuild::describe(&graph, tree), cost, written, replaces, "join order");
-    if !replaces {
-        return Ok(None);
-    }
     let mut plans = Vec::with_capacity(graph.region.relations.len());
     for relation in &graph.region.relations {
         plans.push(ordered(relation.plan.clone(), None)?.data);

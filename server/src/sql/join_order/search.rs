@@ -25,6 +25,9 @@ pub fn best(graph: &Graph) -> Option<Tree> {
 #[derive(Clone, Copy)]
 struct Best {
     cost: f64,
+    /// Its rows, and what they cost as the side that a table is built of.
+    rows: f64,
+    entering: f64,
     /// The side that the table is built of; 0 for a single relation.
     build: Set,
 }
@@ -32,30 +35,35 @@ struct Best {
 /// The best trees of the largest connected sets, which are one if the graph is connected.
 fn exact(graph: &Graph, count: usize) -> Vec<Tree> {
     let mut table: Vec<Option<Best>> = vec![None; 1 << count];
+    let of_set = |set: usize, cost: f64, build: usize| Best {
+        cost,
+        rows: graph.rows(set as Set),
+        entering: cost::entering(graph, set as Set),
+        build: build as Set,
+    };
     for relation in 0..count {
-        table[1 << relation] = Some(Best { cost: 0.0, build: 0 });
+        table[1 << relation] = Some(of_set(1 << relation, 0.0, 0));
     }
     for set in 1..table.len() {
         if set.is_power_of_two() {
             continue;
         }
-        let mut best: Option<Best> = None;
+        // What leaves the join is the same for all pairs.
+        let mut best: Option<(f64, usize)> = None;
         let mut build = (set - 1) & set;
         while build != 0 {
             let probe = set ^ build;
             if let (Some(one), Some(other)) = (table[build], table[probe])
                 && graph.connects(build as Set, probe as Set)
             {
-                let cost = one.cost + other.cost + cost::of_join(graph, build as Set, probe as Set);
-                if best.is_none_or(|best| cost < best.cost) {
-                    best = Some(Best {
-                        cost,
-                        build: build as Set,
-                    });
+                let cost = one.cost + other.cost + one.entering + other.rows;
+                if best.is_none_or(|(least, _)| cost < least) {
+                    best = Some((cost, build));
                 }
             }
             build = (build - 1) & set;
         }
+        let best = best.map(|(cost, build)| of_set(set, cost + cost::leaving(graph, set as Set), build));
         table[set] = best;
     }
     let mut left: Set = graph.region.all();
