@@ -5,14 +5,19 @@
 //! estimated to cost least, the left side of each join being the one to build the table of. Where the rows of a
 //! relation are not known the plan stays as it is written.
 //!
-//! The modules in the order in which a plan meets them: `region` (what is joined), `estimate`, `profile`,
-//! `selectivity`, `number` (how many rows each relation has), `graph`, `carried` (how many rows sets of them have, and
-//! how wide), `cost`, `search`, `tree` (the best order), `rebuild` (the plan of it), `sides` (outer joins).
+//! The modules in the order in which a plan meets them: `region`, `flatten`, `constants` (what is joined), `estimate`,
+//! `profile`, `selectivity`, `limit`, `number` (how many rows each relation has), `graph`, `keys`, `carried` (how many
+//! rows sets of them have, and how wide), `cost`, `search`, `tree` (the best order), `rebuild` (the plan of it),
+//! `sides` (outer joins), `option`.
 
 mod carried;
+mod constants;
 mod cost;
 mod estimate;
+mod flatten;
 mod graph;
+mod keys;
+mod limit;
 mod number;
 mod option;
 mod profile;

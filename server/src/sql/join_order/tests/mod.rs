@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
 
 use super::graph::Graph;
@@ -68,17 +70,24 @@ impl Asked {
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// The rows of a plan that is optimised, as sorted lines.
-    pub async fn run(&self, plan: &LogicalPlan) -> Vec<String> {
+    async fn batches(&self, plan: &LogicalPlan) -> Vec<RecordBatch> {
         let state = self.context.state();
         let physical = state
             .query_planner()
             .create_physical_plan(plan, &state)
             .await
             .unwrap();
-        let batches = datafusion::physical_plan::collect(physical, self.context.task_ctx())
-            .await
-            .unwrap();
+        collect(physical, self.context.task_ctx()).await.unwrap()
+    }
+
+    /// How many rows a plan that is optimised has.
+    pub async fn count(&self, plan: &LogicalPlan) -> usize {
+        self.batches(plan).await.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The rows of a plan that is optimised, as sorted lines.
+    pub async fn run(&self, plan: &LogicalPlan) -> Vec<String> {
+        let batches = self.batches(plan).await;
         let table = pretty_format_batches(&batches).unwrap().to_string();
         let mut rows: Vec<String> = table
             .lines()

@@ -1,9 +1,6 @@
 //! Not a test: what the TPC-H queries are estimated at, beside the rows that there are. It reads the folder and the
 //! scale of `WARPFLIGHT_TPCH` (`0.1 /path/to/tables`).
 
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::{LogicalPlanBuilder, lit};
-
 use super::super::rebuild::subtree;
 use super::*;
 use crate::tpch::Query;
@@ -40,13 +37,7 @@ async fn with_rows(asked: &Asked, graph: &Graph, tree: &Tree) -> (String, f64) {
         .map(|relation| relation.plan.clone())
         .collect();
     let plan = subtree(graph, tree, &plans).unwrap();
-    let counted = LogicalPlanBuilder::from(plan)
-        .aggregate(Vec::<datafusion::logical_expr::Expr>::new(), vec![count(lit(1))])
-        .unwrap()
-        .build()
-        .unwrap();
-    let rows = asked.run(&counted).await;
-    let rows: f64 = rows[0].trim_matches(['|', ' ']).parse().unwrap();
+    let rows = asked.count(&plan).await as f64;
     let estimated = graph.rows(tree.set());
     let factor = (estimated.max(1.0) / rows.max(1.0)).max(rows.max(1.0) / estimated.max(1.0));
     let mark = if factor > 20.0 { "!!" } else { "" };
