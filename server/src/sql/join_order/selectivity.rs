@@ -15,10 +15,8 @@ use super::profile::{ColumnProfile, Profile};
 pub const COMPARED: f64 = 1.0 / 3.0;
 /// A predicate of which nothing is known.
 const UNKNOWN: f64 = 1.0 / 3.0;
-/// LIKE, for the first piece of fixed text in its pattern.
+/// LIKE, for each piece of fixed text in its pattern.
 const LIKE: f64 = 0.1;
-/// LIKE, for each further piece.
-const LIKE_MORE: f64 = 0.3;
 /// Distinct values of a function's results: `substr`, `extract` and their like sort values into few kinds.
 pub const KINDS: f64 = 30.0;
 /// The least share: an estimate of no rows at all would make all orders equal.
@@ -129,10 +127,7 @@ fn alike(like: &Like) -> f64 {
         },
         _ => 1,
     };
-    let share = match pieces {
-        0 => 1.0,
-        pieces => LIKE * LIKE_MORE.powi(pieces as i32 - 1),
-    };
+    let share = LIKE.powi(pieces as i32);
     if like.negated { 1.0 - share } else { share }
 }
 

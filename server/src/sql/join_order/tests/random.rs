@@ -10,6 +10,8 @@ use super::*;
 const TABLES: usize = 15;
 const KEYS: usize = 4;
 const GRAPHS: usize = 40;
+/// Other orders that a chosen one is compared with.
+const TREES: usize = 50;
 
 /// Tables `t0` and so on, each with keys `k0` to `k3`, some null, and its own number in `v`.
 fn tables(folder: &Path, random: &mut Random) {
@@ -140,6 +142,54 @@ fn query(random: &mut Random) -> String {
     sql
 }
 
+/// Some order without cross products, if there is one that chance finds.
+fn any_tree(graph: &Graph, random: &mut Random) -> Option<Tree> {
+    let mut parts: Vec<Tree> = (0..graph.region.relations.len()).map(Tree::Relation).collect();
+    while parts.len() > 1 {
+        let mut pairs = Vec::new();
+        for one in 0..parts.len() {
+            let others = (0..parts.len()).filter(|other| *other != one);
+            pairs.extend(
+                others
+                    .filter(|other| graph.connects(parts[one].set(), parts[*other].set()))
+                    .map(|other| (one, other)),
+            );
+        }
+        if pairs.is_empty() {
+            return None;
+        }
+        let (build, probe) = pairs[random.below(pairs.len())];
+        let tree = Tree::join(parts[build].clone(), parts[probe].clone());
+        parts.swap_remove(build.max(probe));
+        parts.swap_remove(build.min(probe));
+        parts.push(tree);
+    }
+    parts.pop()
+}
+
+/// No order that chance finds costs less than the one that was chosen out of all.
+fn assert_best(plan: &LogicalPlan, random: &mut Random) {
+    let mut found = Vec::new();
+    regions(plan, &mut found);
+    for (graph, tree) in found {
+        if graph.region.relations.len() > super::super::search::EXACT_MAX {
+            continue;
+        }
+        let chosen = cost::of_tree(&graph, &tree);
+        for _ in 0..TREES {
+            if let Some(other) = any_tree(&graph, random) {
+                let cost = cost::of_tree(&graph, &other);
+                assert!(
+                    cost >= 0.98 * chosen,
+                    "{chosen} {}\n{cost} {}",
+                    rebuild::describe(&graph, &tree),
+                    rebuild::describe(&graph, &other)
+                );
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_graphs_answer_as_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -155,6 +205,7 @@ async fn random_graphs_answer_as_written() {
         let ordered = asked.plan(&sql).await;
         changed += usize::from(written != ordered);
         assert_eq!(written.schema().columns(), ordered.schema().columns(), "{sql}");
+        assert_best(&ordered, &mut random);
         let expected = asked.run(&written).await;
         assert_eq!(
             asked.run(&ordered).await,

@@ -5,7 +5,7 @@ use crate::tpch::{Query, Silent, TpchOptions, generate};
 
 const SHUFFLES: usize = 10;
 /// How many of the shuffles of a query are also run.
-const SHUFFLES_RUN: usize = 2;
+const SHUFFLES_RUN: usize = 1;
 const SCALE: f64 = 0.01;
 
 /// A text with the lists of its FROM clauses in another order.
