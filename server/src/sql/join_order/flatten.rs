@@ -150,12 +150,10 @@ impl Builder {
             );
         }
         let mut predicates = Vec::new();
-        for predicate in self
-            .predicates
-            .iter()
-            .cloned()
-            .chain(self.within_relations(&classes))
-        {
+        let mut conditions = self.predicates.clone();
+        conditions.extend(self.within_relations(&classes));
+        conditions.extend(constants::implied(&classes, &self.plans, &self.predicates));
+        for predicate in conditions {
             let reads = self.reads(&predicate)?;
             if reads == 0 {
                 return None;
