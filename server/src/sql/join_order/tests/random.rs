@@ -9,7 +9,7 @@ use super::*;
 
 const TABLES: usize = 15;
 const KEYS: usize = 4;
-const GRAPHS: usize = 40;
+const GRAPHS: usize = 24;
 /// Other orders that a chosen one is compared with.
 const TREES: usize = 50;
 
@@ -64,7 +64,7 @@ fn edges(count: usize, random: &mut Random) -> Vec<(usize, usize)> {
 fn query(random: &mut Random) -> String {
     let count = match random.below(4) {
         0 => 13 + random.below(2),
-        _ => 2 + random.below(6),
+        _ => 2 + random.below(5),
     };
     let mut tables: Vec<usize> = (0..TABLES).collect();
     random.shuffle(&mut tables);
