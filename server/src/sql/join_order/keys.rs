@@ -41,7 +41,7 @@ pub fn classes(region: &Region, profiles: &[Profile]) -> Vec<Class> {
         .map(|class| {
             let mut found = Class::default();
             for member in class {
-                let values = class_distinct(class, member, &profiles);
+                let values = class_distinct(class, member, profiles);
                 found.relations |= only(member.relation);
                 match found
                     .distinct

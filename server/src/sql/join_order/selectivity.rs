@@ -94,7 +94,7 @@ pub fn distinct(expr: &Expr, columns: &Columns<'_>) -> f64 {
                 .into_iter()
                 .map(|column| distinct(&Expr::Column(column.clone()), columns))
                 .product();
-            named.min(KINDS).max(1.0)
+            named.clamp(1.0, KINDS)
         }
     }
 }

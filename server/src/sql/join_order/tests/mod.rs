@@ -1,5 +1,7 @@
 //! Orders of joins through a session's context: what is chosen, and that the rows stay the same.
 
+#![allow(clippy::print_stdout)]
+
 mod estimates;
 mod plans;
 mod random;
