@@ -7,10 +7,11 @@
 //! The modules in the order in which a name becomes a table: `session`, `external` (where a name or
 //! a path comes in), `location`, `pattern`, `roots` (what it stands for and whether it is allowed),
 //! `served`, `table`, `provider` (tables), `files`, `format`, `schema`, `partitions`, `listings`
-//! (opening one), `scanned` (naming the files of a plan), `mounted`, `local`, `stores`, `store_kinds`, `version`, `counters` (bytes).
+//! (opening one), `statistics`, `distinct` (what its footers say), `scanned` (naming the files of a plan), `mounted`, `local`, `stores`, `store_kinds`, `version`, `counters` (bytes).
 
 mod catalogs;
 mod counters;
+mod distinct;
 mod external;
 mod files;
 mod format;
@@ -28,6 +29,7 @@ mod schema;
 mod served;
 mod session;
 mod settings;
+mod statistics;
 mod store_kinds;
 mod stores;
 mod table;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{ScanArgs, ScanResult, Session, TableProvider};
-use datafusion::common::Constraints;
+use datafusion::common::{Constraints, Statistics};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
@@ -90,6 +90,10 @@ impl TableProvider for OpenTable {
 
     fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
         None
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        self.opened.statistics.clone()
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {

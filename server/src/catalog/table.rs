@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::Session;
-use datafusion::common::Constraints;
+use datafusion::common::{Constraints, Statistics};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::logical_expr::{Expr, SortExpr};
@@ -23,7 +23,7 @@ use super::format::Format;
 use super::listings::{Listing, Listings};
 use super::location::{Location, readable, url_path};
 use super::mounted::MountedStore;
-use super::{partitions, schema};
+use super::{partitions, schema, statistics};
 use crate::error::{Error, Kind, Result};
 use crate::error_datafusion::from_datafusion;
 
@@ -77,6 +77,8 @@ pub struct Opened {
     schemas: HashMap<Version, SchemaRef>,
     /// DataFusion's table over exactly these files.
     pub provider: ListingTable,
+    /// What the files' footers say of their rows, if they do.
+    pub statistics: Option<Statistics>,
     verified: Mutex<Instant>,
     _listing: Listing,
 }
@@ -193,10 +195,13 @@ impl FileTable {
         };
         let columns = self.columns(format, &found, &schemas, &partitions)?;
         let (provider, listing) = self.provider(reader, &found, columns, partitions)?;
+        let files = found.iter().flat_map(|found| &found.files);
+        let statistics = statistics::of_table(session, &provider, format, self.store.as_ref(), files).await;
         Ok(Opened {
             found,
             schemas,
             provider,
+            statistics,
             verified: Mutex::new(Instant::now()),
             _listing: listing,
         })

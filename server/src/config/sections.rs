@@ -59,6 +59,16 @@ choice! {
     }
 }
 
+choice! {
+    /// In which order a query's tables are joined, and from which side a join's table is built.
+    JoinOrder {
+        /// As the estimated cost says, from what the files' footers say of their rows.
+        Cost = "cost",
+        /// As the query has it.
+        Written = "written",
+    }
+}
+
 options! {
     /// Addresses, connections and logs.
     section "server" ServerOptions {
@@ -158,6 +168,8 @@ options! {
         executor: Executor = Executor::Streaming, Session;
         /// What happens when part of a query cannot run as asked: warn, raise or silent.
         fallback_mode: FallbackMode = FallbackMode::Warn, Session;
+        /// In which order tables are joined: cost, as estimated from what is known of their rows; written, as the query has it.
+        join_order: JoinOrder = JoinOrder::Cost, Session;
         /// Decoded bytes of a partition of a scan. 0 is a share of the device's memory.
         target_partition_size: Bytes = Bytes(0), Session;
         /// Rows of a partition of an input that is in memory: VALUES, uploaded tables.

@@ -11,10 +11,11 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::catalog::{self, Catalog, ExternalTableFactory};
 use crate::config::Config;
-use crate::config::sections::EngineOptions;
+use crate::config::sections::{EngineOptions, JoinOrder};
 use crate::error::Result;
 use crate::exec::{Gpus, Settings};
 use crate::security::rights::Rights;
+use crate::sql::join_order::Ordering;
 use crate::sql::rules;
 
 /// What all sessions share.
@@ -43,6 +44,10 @@ pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) 
         engine: config.engine.clone(),
         gpus: Arc::clone(&base.gpus),
     });
+    session
+        .options_mut()
+        .extensions
+        .insert(Ordering { by_cost: false });
     set_engine(session.options_mut(), config, &config.engine);
     let builder = SessionStateBuilder::new()
         .with_default_features()
@@ -51,6 +56,9 @@ pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) 
         .with_runtime_env(Arc::clone(&base.runtime))
         .with_catalog_list(base.catalog.session(Arc::clone(rights)))
         .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect());
+    let builder = rules::logical()
+        .into_iter()
+        .fold(builder, SessionStateBuilder::with_optimizer_rule);
     let state = rules::physical()
         .into_iter()
         .chain(base.rules.iter().cloned())
@@ -69,6 +77,12 @@ fn set_engine(options: &mut datafusion::config::ConfigOptions, config: &Config, 
     if let Some(settings) = options.extensions.get_mut::<Settings>() {
         settings.engine = engine.clone();
     }
+    let by_cost = engine.join_order == JoinOrder::Cost;
+    if let Some(ordering) = options.extensions.get_mut::<Ordering>() {
+        ordering.by_cost = by_cost;
+    }
+    // The sides that were chosen are kept: the physical plan's own choice knows less of the rows.
+    options.optimizer.join_reordering = !by_cost;
     let partitions = match engine.cpu_partitions {
         0 => cpu_threads(config),
         partitions => partitions,

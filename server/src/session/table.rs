@@ -9,6 +9,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session as PlanSession, TableProvider};
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
@@ -130,6 +132,20 @@ impl TableProvider for SessionTable {
 
     fn table_type(&self) -> TableType {
         TableType::Temporary
+    }
+
+    /// Its rows, unless it is being written to.
+    fn statistics(&self) -> Option<Statistics> {
+        let mut rows = 0;
+        for partition in &self.rows.batches {
+            rows += partition
+                .try_read()
+                .ok()?
+                .iter()
+                .map(RecordBatch::num_rows)
+                .sum::<usize>();
+        }
+        Some(Statistics::new_unknown(&self.schema()).with_num_rows(Precision::Exact(rows)))
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {

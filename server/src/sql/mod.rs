@@ -5,6 +5,7 @@
 
 pub mod define;
 mod depth;
+pub mod join_order;
 mod names;
 pub mod parameters;
 pub mod parse;

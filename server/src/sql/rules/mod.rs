@@ -4,7 +4,15 @@ mod yielding;
 
 use std::sync::Arc;
 
+use datafusion::optimizer::OptimizerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+
+use super::join_order::JoinOrder;
+
+/// The rules for logical plans.
+pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    vec![Arc::new(JoinOrder)]
+}
 
 /// The rules for physical plans.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
