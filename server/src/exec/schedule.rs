@@ -84,12 +84,11 @@ struct Line<F, D> {
     epoch: usize,
     /// Host bytes of each partition.
     host_bytes: Vec<usize>,
-    /// How many partitions were begun to be fetched, have their device memory, and were taken.
+    /// How many partitions were begun to be fetched, have their device memory, and were taken. Memory is given in order,
+    /// so that the oldest never waits for what later ones hold.
     begun: usize,
     placed: usize,
     taken: usize,
-    /// One waits for device memory. It is given in order, so that the oldest never waits for what later ones hold.
-    is_placing: bool,
     host_held: usize,
     device_held: usize,
     /// With their device bytes.
@@ -110,7 +109,6 @@ impl<F, D> Line<F, D> {
             begun: 0,
             placed: 0,
             taken: 0,
-            is_placing: false,
             host_held: 0,
             device_held: 0,
             fetched: BTreeMap::new(),
@@ -123,7 +121,7 @@ impl<F, D> Line<F, D> {
     fn let_go(&mut self) -> Left<F, D> {
         self.epoch += 1;
         (self.begun, self.placed) = (0, 0);
-        (self.is_placing, self.has_failed) = (false, false);
+        self.has_failed = false;
         (self.host_held, self.device_held) = (0, 0);
         self.device_bytes.clear();
         (
@@ -223,7 +221,7 @@ impl<F, D> Schedule<F, D> {
         let ahead = self.ahead(|line| line.device_held);
         for scan in self.order() {
             let line = &mut self.lines[scan];
-            let Some(&(_, bytes)) = line.fetched.get(&line.placed).filter(|_| !line.is_placing) else {
+            let Some(&(_, bytes)) = line.fetched.get(&line.placed) else {
                 continue;
             };
             let may = match Some(scan) == current {
@@ -235,7 +233,6 @@ impl<F, D> Schedule<F, D> {
             }
             let partition = line.placed;
             if let Some((item, bytes)) = line.fetched.remove(&partition) {
-                line.is_placing = true;
                 line.device_held += bytes;
                 line.device_bytes.insert(partition, bytes);
                 let epoch = line.epoch;
@@ -302,7 +299,6 @@ impl<F, D> Schedule<F, D> {
     pub(super) fn placed(&mut self, at: At) {
         if let Some(line) = self.line(at) {
             line.placed += 1;
-            line.is_placing = false;
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use super::open::OpenFile;
 use super::pieces::{Held, Image, Piece, Span};
-use super::readers::{Stopped, Work, run_sync, stopped};
+use super::readers::{Stopped, Turn, Work, run_sync, stopped};
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 use crate::error_device::on_device;
@@ -133,7 +133,7 @@ impl Reading<'_> {
             (1, Some(work)) => vec![work(&Stopped::default())?],
             (_, last) => {
                 work.extend(last);
-                run_sync(work, self.stop)?
+                run_sync(work, Turn::Last, self.stop)?
             }
         };
         let others = read.split_off(uploaded);

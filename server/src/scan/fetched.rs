@@ -19,7 +19,7 @@ use super::open::{Group, OpenFile};
 use super::pages::{self, ChunkPages, NoPages};
 use super::partition::Partition;
 use super::pieces::{Image, Span};
-use super::readers::{Stopped, Work, run_sync, thread_count};
+use super::readers::{Stopped, Turn, Work, run_sync, thread_count};
 use super::spec::ScanSpec;
 use super::{Scan, host, layout};
 use crate::error::Result;
@@ -255,7 +255,7 @@ impl Part<'_> {
         }
         let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = work.into_iter().unzip();
         if !work.is_empty() {
-            for (place, result) in places.into_iter().zip(run_sync(work, self.stop)?) {
+            for (place, result) in places.into_iter().zip(run_sync(work, Turn::First, self.stop)?) {
                 prepared[place] = Some(result);
             }
         }
@@ -364,7 +364,7 @@ impl Part<'_> {
         }
         let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = left.into_iter().unzip();
         if !work.is_empty() {
-            for (place, result) in places.into_iter().zip(run_sync(work, self.stop)?) {
+            for (place, result) in places.into_iter().zip(run_sync(work, Turn::First, self.stop)?) {
                 if let Prepared::Arrays(decoded) = result {
                     arrays[place] = Some(decoded);
                 }

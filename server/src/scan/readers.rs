@@ -1,7 +1,7 @@
 //! The threads that read files and decompress pages for all scans.
 //!
 //! In: pieces of work. Out: their results, in order. The threads are made at the first use and stay; work that was
-//! asked for first is done first, whoever asked. Work must not wait for other work of these threads.
+//! asked for first is done first, whoever asked, but for work on what was read already. Work must not wait for other work of these threads.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,8 +41,21 @@ pub(super) fn stopped() -> Error {
 /// A piece of work.
 pub(super) type Work<T> = Box<dyn FnOnce(&Stopped) -> Result<T> + Send>;
 
+/// Where work stands among that of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Behind all that waits.
+    Last,
+    /// Before all that waits: work on what was read, which would else wait for all that is still to be read.
+    First,
+}
+
 /// Does all work side by side and waits for it. The first error stops the rest, and so does `stop`.
-pub(super) fn run_sync<T: Send + 'static>(work: Vec<Work<T>>, stop: &dyn Fn() -> bool) -> Result<Vec<T>> {
+pub(super) fn run_sync<T: Send + 'static>(
+    work: Vec<Work<T>>,
+    turn: Turn,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<T>> {
     let stopped_flag = Stopped::default();
     let (sender, results) = mpsc::channel::<(usize, Result<T>)>();
     let count = work.len();
@@ -59,7 +72,7 @@ pub(super) fn run_sync<T: Send + 'static>(work: Vec<Work<T>>, stop: &dyn Fn() ->
         });
         job
     });
-    threads()?.push(jobs);
+    threads()?.push(jobs, turn);
     drop(sender);
     let mut done: Vec<Option<T>> = (0..count).map(|_| None).collect();
     let mut left = count;
@@ -104,12 +117,14 @@ struct Queue {
 }
 
 impl Queue {
-    fn push(&self, jobs: impl ExactSizeIterator<Item = Job>) {
+    fn push(&self, jobs: impl ExactSizeIterator<Item = Job>, turn: Turn) {
         let count = jobs.len();
-        self.jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(jobs);
+        let mut waiting = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        match turn {
+            Turn::Last => waiting.extend(jobs),
+            Turn::First => jobs.for_each(|job| waiting.push_front(job)),
+        }
+        drop(waiting);
         match count < thread_count() {
             true => (0..count).for_each(|_| self.added.notify_one()),
             false => self.added.notify_all(),
