@@ -29,12 +29,14 @@ pub mod sim;
 pub mod sort;
 mod stream;
 pub mod strings;
+pub mod window;
 
 /// Every library kernel and test kernel: what a cache filled ahead of time holds.
 pub fn library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
     sources.push(compress::source());
     sources.extend(sort::sources());
+    sources.extend(window::sources());
     sources.extend([
         group::source(),
         select::source(),

@@ -87,6 +87,11 @@ fn sort() {
 }
 
 #[test]
+fn window() {
+    run("window/", 4, true);
+}
+
+#[test]
 fn strings() {
     run("strings/", 4, true);
 }

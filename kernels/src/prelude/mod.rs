@@ -7,7 +7,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 
 use crate::error_word::ErrorFlags;
 
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -23,6 +23,7 @@ const PARTS: [&str; 15] = [
     include_str!("aggregate.cuh"),
     include_str!("expressions.cuh"),
     include_str!("text.cuh"),
+    include_str!("window.cuh"),
 ];
 
 /// The whole prelude.

@@ -11,6 +11,7 @@ mod random;
 mod rates;
 mod select;
 mod sort;
+mod window;
 
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,7 @@ pub fn checks() -> Vec<Check> {
         compress::CHECKS,
         select::CHECKS,
         sort::CHECKS,
+        window::CHECKS,
     ]
     .concat()
 }
