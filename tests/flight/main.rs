@@ -18,6 +18,7 @@ mod sessions;
 mod shutdown;
 mod signing_in;
 mod tickets;
+mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

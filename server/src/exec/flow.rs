@@ -11,7 +11,7 @@ use super::metrics::PipelineMetrics;
 use super::stop::Stop;
 use super::{Settings, scanning, uploading};
 use crate::batch::{DeviceBatch, Space};
-use crate::operator::{Aggregate, Gpu, Limit, Result, Rows, Sort};
+use crate::operator::{Aggregate, Gpu, Limit, Result, Rows, Sort, Window};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
 /// Whether whoever takes batches wants more of them.
@@ -74,6 +74,19 @@ impl Flow<'_> {
                 let space = Space::new_sync(&self.gpu.device, 0)?;
                 match sort.finish_sync(self.gpu, &metrics.times, &space)? {
                     Some(sorted) => take(sorted, space),
+                    None => Ok(Wanted::More),
+                }
+            }
+            Sink::Window(spec) => {
+                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+                let mut window = Window::new(filters, outputs, spec.clone());
+                self.source(id, &mut |batch, space| {
+                    window.add_sync(self.gpu, &metrics.times, batch, space)?;
+                    Ok(Wanted::More)
+                })?;
+                let space = Space::new_sync(&self.gpu.device, 0)?;
+                match window.finish_sync(self.gpu, &metrics.times, &space)? {
+                    Some(rows) => take(rows, space),
                     None => Ok(Wanted::More),
                 }
             }

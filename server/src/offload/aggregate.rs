@@ -102,7 +102,7 @@ pub(super) fn spec(
     Ok(spec)
 }
 
-fn outcome(
+pub(super) fn outcome(
     aggregate: &AggregateFunctionExpr,
     arguments: Vec<Expr>,
     filter: Option<Expr>,

@@ -20,8 +20,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 
-use super::Fallback;
-use super::aggregate;
+use super::{Fallback, aggregate, window};
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
 use crate::pipeline::{AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source};
@@ -97,7 +96,7 @@ impl Lowering {
         Ok((graph, lowering.inputs))
     }
 
-    fn open(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+    pub(super) fn open(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
         if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
             return self.data_source(plan, source);
         }
@@ -159,6 +158,9 @@ impl Lowering {
             let mut spec = aggregate::spec(plan, &sources, &open, &input.schema())?;
             let open = self.strings_first(open, &mut spec);
             return Ok(self.closed(open, Sink::Aggregate(spec), plan.schema()));
+        }
+        if let Some(node) = window::node_of(plan) {
+            return window::open(self, plan, &node);
         }
         if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
             return self.union(plan);
@@ -295,7 +297,7 @@ impl Lowering {
     }
 
     /// Ends a pipeline, and begins one that reads it.
-    fn closed(&mut self, open: Open, sink: Sink, schema: SchemaRef) -> Open {
+    pub(super) fn closed(&mut self, open: Open, sink: Sink, schema: SchemaRef) -> Open {
         let id = self.close(open, sink, Arc::clone(&schema));
         of_source(Source::Pipelines(vec![id]), schema)
     }
@@ -314,8 +316,9 @@ impl Lowering {
 }
 
 /// Whether the rows of a plan are in the order of a sort, which operators after it keep.
-fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(super) fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let keeps = plan.is::<ProjectionExec>()
+        || window::node_of(plan).is_some()
         || plan.is::<FilterExec>()
         || plan.is::<CooperativeExec>()
         || plan.is::<LocalLimitExec>()

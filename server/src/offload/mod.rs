@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod lower;
+mod window;
 
 use std::collections::HashSet;
 use std::sync::Arc;

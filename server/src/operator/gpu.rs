@@ -4,6 +4,7 @@ use kernels::group::Grouper;
 use kernels::select::Selector;
 use kernels::sort::Sorter;
 use kernels::strings::StringWriter;
+use kernels::window::Windower;
 use kernels::{Device, DeviceOptions};
 
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub struct Gpu {
     pub grouper: Grouper,
     /// Orders.
     pub sorter: Sorter,
+    /// Segments of sorted rows.
+    pub windower: Windower,
 }
 
 impl Gpu {
@@ -40,6 +43,7 @@ impl Gpu {
             strings: StringWriter::new(&device).map_err(on_device)?,
             grouper: Grouper::new(&device).map_err(on_device)?,
             sorter: Sorter::new(&device).map_err(on_device)?,
+            windower: Windower::new(&device).map_err(on_device)?,
             device,
         })
     }

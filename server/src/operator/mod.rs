@@ -12,6 +12,7 @@ mod limit;
 mod program;
 mod rows;
 mod sort;
+mod window;
 
 pub use aggregate::Aggregate;
 pub use gpu::Gpu;
@@ -19,6 +20,7 @@ pub use limit::Limit;
 pub use program::KernelTimes;
 pub use rows::Rows;
 pub use sort::Sort;
+pub use window::Window;
 
 use datafusion::error::DataFusionError;
 use kernels::{DeviceError, ErrorFlags, Raised};

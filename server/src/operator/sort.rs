@@ -1,5 +1,6 @@
 //! Order: rows are kept until all have come, or the first of them only, and leave in order.
 
+use kernels::Buffer;
 use kernels::sort::{Keys, Sorter};
 
 use super::concat::{concat_sync, gather_sync};
@@ -117,20 +118,33 @@ impl Sort {
         fetch: Option<usize>,
         space: &Space,
     ) -> Result<DeviceBatch> {
+        let (numbers, count) = self.order_sync(gpu, times, &batch, fetch, space)?;
+        gather_sync(gpu, &batch, numbers.view(), count, space)
+    }
+
+    /// The numbers of all rows of `batch`, or of the first `fetch`, in order, and how many they are.
+    pub(super) fn order_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        fetch: Option<usize>,
+        space: &Space,
+    ) -> Result<(Buffer, usize)> {
         let rows = batch.rows;
         if u32::try_from(rows).is_err() {
             return Err(Failure::Fallback(format!(
                 "{rows} rows to sort at once, numbers have 32 bits"
             )));
         }
-        let longest = self.longest_sync(gpu, times, &batch, space)?;
-        let (generated, words) = sort_keys(&shapes(&batch), &self.spec, &longest).map_err(unplanned)?;
+        let longest = self.longest_sync(gpu, times, batch, space)?;
+        let (generated, words) = sort_keys(&shapes(batch), &self.spec, &longest).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let keys = space.take_sync(words * rows * 8)?;
         let error = space.error_word_sync()?;
         times.timed(space, || {
             let more = [More::View(keys.view())];
-            program.launch(space, &batch, rows, None, error.view(), Shape::default(), &more)
+            program.launch(space, batch, rows, None, error.view(), Shape::default(), &more)
         })?;
         let count = fetch.map_or(rows, |fetch| fetch.min(rows));
         let keys = Keys {
@@ -149,7 +163,7 @@ impl Sort {
             })
         })?;
         error.check_sync(stream, SORT_KEYS)?;
-        gather_sync(gpu, &batch, numbers.view(), count, space)
+        Ok((numbers, count))
     }
 
     /// Bytes of the longest string of each string key.

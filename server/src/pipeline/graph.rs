@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::expr::Expr;
-use super::{AggregateSpec, SortSpec};
+use super::{AggregateSpec, SortSpec, WindowSpec};
 use crate::scan::ScanSpec;
 
 /// A pipeline of its graph, by its place in [`PipelineGraph::pipelines`].
@@ -39,6 +39,8 @@ pub enum Sink {
     Aggregate(AggregateSpec),
     /// A breaker: rows are handed on in order when all have been seen.
     Sort(SortSpec),
+    /// A breaker: rows are handed on, with a column a function, when all have been seen.
+    Window(WindowSpec),
 }
 
 /// One pipeline. Expressions are over the columns of its source.
@@ -104,6 +106,7 @@ impl fmt::Display for Sink {
             } => write!(f, "limit skip={skip} fetch={fetch}"),
             Self::Aggregate(spec) => write!(f, "{spec}"),
             Self::Sort(spec) => write!(f, "{spec}"),
+            Self::Window(spec) => write!(f, "{spec}"),
         }
     }
 }

@@ -8,7 +8,9 @@ pub mod expr;
 mod graph;
 pub mod kernels;
 mod sort;
+pub mod window;
 
 pub use aggregate::AggregateSpec;
 pub use graph::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 pub use sort::{SortKey, SortSpec};
+pub use window::WindowSpec;

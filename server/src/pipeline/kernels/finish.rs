@@ -1,6 +1,6 @@
 //! Groups to columns: their keys, and what is made of their state.
 
-use super::super::aggregate::{AggregateSpec, Combine, Finish};
+use super::super::aggregate::{Accumulator, AggregateSpec, Combine, Finish};
 use super::keys::{KeyLayout, from_word};
 use super::rows::zero;
 use super::{BLOCK_THREADS, Generated};
@@ -45,57 +45,8 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
                 starts[accumulator] + word
             )
         };
-        let (valid, value) = match &outcome.finish {
-            Finish::Value { accumulator, count } => {
-                let valid = match count {
-                    Some(count) => format!("{} != 0", word(*count, 0)),
-                    None => "true".into(),
-                };
-                let combine = spec.accumulators[*accumulator].combine;
-                let words = [0, 1, 2].map(|place| word(*accumulator, place));
-                (valid, whole(combine, repr, &words))
-            }
-            Finish::AverageFloat { sum, count } => (
-                format!("{} != 0", word(*count, 0)),
-                format!(
-                    "(f64)(__longlong_as_double((i64){}) / (f64){})",
-                    word(*sum, 0),
-                    word(*count, 0)
-                ),
-            ),
-            Finish::Variance {
-                moments,
-                of_sample,
-                deviation,
-            } => {
-                let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
-                let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
-                let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
-                (format!("{} > {less}.0", float(1)), spread)
-            }
-            Finish::AverageDecimal {
-                sum,
-                count,
-                scale_digits,
-                precision,
-            } => {
-                body.push_str(&format!(
-                    "i128 average{index} = 0;\n{{ bool overflow = false; i128 rows_counted = (i128){};\n\
-                     i128 sum = (i128)((u128){} << 64 | {});\n\
-                     if (rows_counted != 0) average{index} = wf_mul(sum, wf_pow10({scale_digits}), &overflow) / rows_counted;\n\
-                     i128 limit = wf_pow10({precision});\n\
-                     overflow = overflow || average{index} >= limit || average{index} <= -limit;\n\
-                     if (active && overflow) wf_raise(error, WF_OVERFLOW, at); }}\n",
-                    word(*count, 0),
-                    word(*sum, 1),
-                    word(*sum, 0),
-                ));
-                (
-                    format!("{} != 0", word(*count, 0)),
-                    format!("({})average{index}", repr.c_type()),
-                )
-            }
-        };
+        let (before, valid, value) = made(&spec.accumulators, &outcome.finish, repr, index, &word);
+        body.push_str(&before);
         body.push_str(&format!("{{ bool valid = active && {valid};\n"));
         body.push_str(&store(index, repr, &value, outcome.may_be_null()));
         body.push_str("}\n");
@@ -110,6 +61,73 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
         source: KernelSource::generated(FINISH, text, &[FINISH]),
         literals: Vec::new(),
     })
+}
+
+/// What computes a result of accumulators: statements, whether it is not null, and its value. `word` is the text of a word
+/// of an accumulator, safe to read where `active` is false; `at` is what an error names.
+pub(super) fn made(
+    accumulators: &[Accumulator],
+    finish: &Finish,
+    repr: Repr,
+    index: usize,
+    word: &dyn Fn(usize, usize) -> String,
+) -> (String, String, String) {
+    let mut before = String::new();
+    let (valid, value) = match finish {
+        Finish::Value { accumulator, count } => {
+            let valid = match count {
+                Some(count) => format!("{} != 0", word(*count, 0)),
+                None => "true".into(),
+            };
+            let combine = accumulators[*accumulator].combine;
+            let words = [0, 1, 2].map(|place| match place < combine.words() {
+                true => word(*accumulator, place),
+                false => "0ull".into(),
+            });
+            (valid, whole(combine, repr, &words))
+        }
+        Finish::AverageFloat { sum, count } => (
+            format!("{} != 0", word(*count, 0)),
+            format!(
+                "(f64)(__longlong_as_double((i64){}) / (f64){})",
+                word(*sum, 0),
+                word(*count, 0)
+            ),
+        ),
+        Finish::Variance {
+            moments,
+            of_sample,
+            deviation,
+        } => {
+            let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
+            let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
+            let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
+            (format!("{} > {less}.0", float(1)), spread)
+        }
+        Finish::AverageDecimal {
+            sum,
+            count,
+            scale_digits,
+            precision,
+        } => {
+            before = format!(
+                "i128 average{index} = 0;\n{{ bool overflow = false; i128 rows_counted = (i128){};\n\
+                 i128 sum = (i128)((u128){} << 64 | {});\n\
+                 if (rows_counted != 0) average{index} = wf_mul(sum, wf_pow10({scale_digits}), &overflow) / rows_counted;\n\
+                 i128 limit = wf_pow10({precision});\n\
+                 overflow = overflow || average{index} >= limit || average{index} <= -limit;\n\
+                 if (active && overflow) wf_raise(error, WF_OVERFLOW, at); }}\n",
+                word(*count, 0),
+                word(*sum, 1),
+                word(*sum, 0),
+            );
+            (
+                format!("{} != 0", word(*count, 0)),
+                format!("({})average{index}", repr.c_type()),
+            )
+        }
+    };
+    (before, valid, value)
 }
 
 /// An accumulator's value in the form of the result.
@@ -142,7 +160,7 @@ fn validity(index: usize, nullable: bool) -> String {
     }
 }
 
-fn store(index: usize, repr: Repr, value: &str, nullable: bool) -> String {
+pub(super) fn store(index: usize, repr: Repr, value: &str, nullable: bool) -> String {
     let stored = match repr {
         Repr::Bool => format!(
             "u32 bits = __ballot_sync(WF_ALL_LANES, valid && {value});\n\

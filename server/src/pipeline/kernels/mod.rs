@@ -11,6 +11,9 @@ mod keys;
 mod rows;
 mod sorting;
 mod update;
+mod window;
+mod window_frames;
+mod window_values;
 
 pub use distinct::{INSERT_DISTINCT, insert_distinct, member_layout};
 pub use extremes::{UPDATE_EXTREMES, update_extremes};
@@ -20,6 +23,8 @@ pub use keys::{KeyLayout, key_layout};
 pub use rows::{MASK, PROJECT, mask, project};
 pub use sorting::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};
 pub use update::{Strategy, UPDATE, update};
+pub use window::{MARK_WINDOW, WINDOW_INPUTS, join_of, mark_window, window_inputs};
+pub use window_values::{SOURCE_WORDS, WINDOW_VALUES, window_values};
 
 use kernels::KernelSource;
 
