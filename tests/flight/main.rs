@@ -2,7 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "what was measured stands in a test's output")]
 
+mod aggregates;
 mod bad_input;
+mod both;
 mod cancel;
 mod clients;
 mod command_line;

@@ -1,12 +1,7 @@
 //! Window functions on a device, here the emulated one, against DataFusion's own operators: every function, every kind
 //! of frame, keys of all types, nulls, and random statements, whose seed is printed. `WARPFLIGHT_TEST_SEED` sets it.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type};
-use warpflight_tests::client::{Client, column_text};
-use warpflight_tests::server::Server;
-
-use crate::tpch_server;
+use crate::both::assert_same;
 
 /// Rows with keys of few and of many values, all of them null at times.
 fn table(rows: usize) -> String {
@@ -107,72 +102,6 @@ const IGNORING: [&str; 6] = [
     "nth_value(f, -1) ignore nulls",
 ];
 
-/// Two sessions: one on the device, where nothing may run elsewhere, and one on the CPU.
-struct Both {
-    _server: Server,
-    device: Client,
-    cpu: Client,
-}
-
-impl Both {
-    async fn start() -> Self {
-        let server = tpch_server().env("WARPFLIGHT_DEVICE", "sim").start();
-        let (mut device, mut cpu) = (Client::connect(&server).await, Client::connect(&server).await);
-        device.update("set fallback_mode = 'raise'").await.expect("an option");
-        cpu.update("set device = 'cpu'").await.expect("an option");
-        Self {
-            _server: server,
-            device,
-            cpu,
-        }
-    }
-
-    /// What is wrong with the device's answer, if anything.
-    async fn difference(&mut self, sql: &str) -> Option<String> {
-        let here = match self.cpu.rows(sql).await {
-            Ok(rows) => rows,
-            Err(error) => return Some(format!("the CPU refuses it: {}", error.message())),
-        };
-        match self.device.rows(sql).await {
-            Ok(there) => differ(&there, &here),
-            Err(error) => Some(error.message().to_owned()),
-        }
-    }
-}
-
-/// The first column and row at which two answers differ: floating-point numbers by more than one part in 10^9.
-fn differ(there: &RecordBatch, here: &RecordBatch) -> Option<String> {
-    if there.num_rows() != here.num_rows() {
-        return Some(format!("{} rows, expected {}", there.num_rows(), here.num_rows()));
-    }
-    for (column, (a, b)) in there.columns().iter().zip(here.columns()).enumerate() {
-        let close = |row: usize| {
-            if *b.data_type() != DataType::Float64 || a.is_null(row) || b.is_null(row) {
-                return false;
-            }
-            let (a, b) = (
-                a.as_primitive::<Float64Type>().value(row),
-                b.as_primitive::<Float64Type>().value(row),
-            );
-            // What the CPU takes away of a frame's sum leaves a rest of the size of what it took away.
-            (a - b).abs() <= 1e-9 * b.abs().max(1.0)
-        };
-        if a == b {
-            continue;
-        }
-        let (found, expected) = (column_text(a), column_text(b));
-        for row in 0..here.num_rows() {
-            if found[row] != expected[row] && !close(row) {
-                return Some(format!(
-                    "column {column}, row {row}: {}, expected {}",
-                    found[row], expected[row]
-                ));
-            }
-        }
-    }
-    None
-}
-
 fn statement(rows: usize, functions: &[String]) -> String {
     let columns: Vec<String> = functions
         .iter()
@@ -184,23 +113,6 @@ fn statement(rows: usize, functions: &[String]) -> String {
         columns.join(", "),
         table(rows)
     )
-}
-
-async fn assert_same(statements: &[String]) {
-    let mut both = Both::start().await;
-    let mut wrong = Vec::new();
-    for sql in statements {
-        if let Some(difference) = both.difference(sql).await {
-            wrong.push(format!("{difference}\n    {sql}"));
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} statements:\n{}",
-        wrong.len(),
-        statements.len(),
-        wrong.join("\n")
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +172,9 @@ async fn ranges_of_keys() {
                 format!("between unbounded preceding and {distance} preceding"),
                 format!("between {distance} following and unbounded following"),
             ] {
-                functions.push(format!("count(*) over (order by {key} {direction} range {frame})"));
+                functions.push(format!(
+                    "count(*) over (order by {key} {direction} range {frame})"
+                ));
                 functions.push(format!(
                     "sum(i) over (partition by p order by {key} {direction} range {frame})"
                 ));
@@ -304,8 +218,19 @@ async fn random_statements() {
     for size in [0, 1, 31, 32, 33, 255, 256, 1023, 1024, 1025, 8193, 15000] {
         let mut functions = Vec::new();
         for _ in 0..5 {
-            let partition = random.one(&["", "partition by p", "partition by t, p", "partition by s", "partition by b"]);
-            let order = random.one(&["order by id", "order by k desc, id", "order by f nulls first, id", "order by s, id"]);
+            let partition = random.one(&[
+                "",
+                "partition by p",
+                "partition by t, p",
+                "partition by s",
+                "partition by b",
+            ]);
+            let order = random.one(&[
+                "order by id",
+                "order by k desc, id",
+                "order by f nulls first, id",
+                "order by s, id",
+            ]);
             let function = match random.below(3) {
                 0 => format!("{} over ({partition} {order})", random.one(&PLACES)),
                 1 => {
@@ -319,7 +244,9 @@ async fn random_statements() {
                         0 => random.one(&IGNORING),
                         _ => random.one(&AGGREGATES),
                     };
-                    format!("{function} over ({partition} {order} rows between {low} preceding and {high} following)")
+                    format!(
+                        "{function} over ({partition} {order} rows between {low} preceding and {high} following)"
+                    )
                 }
             };
             functions.push(function);

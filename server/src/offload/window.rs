@@ -19,7 +19,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrd
 
 use super::aggregate;
 use super::lower::{Lowering, Open, Refusal, is_sorted_below};
-use crate::pipeline::aggregate::{Accumulator, Combine};
+use crate::pipeline::aggregate::{Accumulator, Combine, Finish};
 use crate::pipeline::expr::{Expr, Node, lower};
 use crate::pipeline::window::{Bound, Frame, Place, Units, WindowFunction, WindowValue};
 use crate::pipeline::{AggregateSpec, Sink, SortKey, WindowSpec};
@@ -180,19 +180,25 @@ fn of_aggregate(
     if function.is_distinct() && !matches!(function.fun().name(), "min" | "max") {
         return Err("DISTINCT over a window is not run on the GPU".into());
     }
-    let mut accumulators = AggregateSpec {
-        keys: Vec::new(),
-        accumulators: std::mem::take(&mut spec.accumulators),
-        outcomes: Vec::new(),
-    };
+    let mut accumulators = AggregateSpec::of_keys(Vec::new());
+    accumulators.accumulators = std::mem::take(&mut spec.accumulators);
     let outcome = aggregate::outcome(
         function,
         over.exprs(&function.expressions())?,
+        Vec::new(),
         None,
         &mut accumulators,
     );
     spec.accumulators = accumulators.accumulators;
     let outcome = outcome?;
+    let cannot_frame = |place: &usize| {
+        let combine = spec.accumulators[*place].combine;
+        matches!(combine, Combine::CountDistinct | Combine::CoMoments)
+    };
+    if matches!(outcome.finish, Finish::Ordered(_)) || outcome.finish.accumulators().iter().any(cannot_frame)
+    {
+        return Err("not run over a window on the GPU".into());
+    }
     if outcome.data_type != *data_type {
         return Err(format!("its type is {}, expected {data_type}", outcome.data_type));
     }
@@ -254,6 +260,8 @@ fn valued(argument: &Expr, spec: &mut WindowSpec) -> usize {
     let accumulator = Accumulator {
         combine: Combine::Count,
         argument: Some(argument.clone()),
+        second: None,
+        distinct: false,
         filter: None,
     };
     match spec.accumulators.iter().position(|known| *known == accumulator) {
@@ -331,7 +339,9 @@ impl Shift {
         if by >= row as u64 {
             return Err(format!("{by} rows away is not run on the GPU"));
         }
-        let range = evaluator.get_range(row, rows).map_err(|error| error.to_string())?;
+        let range = evaluator
+            .get_range(row, rows)
+            .map_err(|error| error.to_string())?;
         let back = evaluator.is_causal();
         // With nulls left out, it may have to look at all rows; a distance of 0 is the row itself, null or not.
         let ignores_nulls = by > 0 && if back { range.start == 0 } else { range.end == rows };
@@ -375,11 +385,7 @@ fn place_of(function: &WindowUDFExpr) -> Result<(Place, bool), String> {
     Ok((place, chosen == ScalarValue::Int64(Some(taken))))
 }
 
-fn evaluated(
-    function: &WindowUDFExpr,
-    values: ArrayRef,
-    frame: Range<usize>,
-) -> Result<ScalarValue, String> {
+fn evaluated(function: &WindowUDFExpr, values: ArrayRef, frame: Range<usize>) -> Result<ScalarValue, String> {
     use datafusion::physical_expr::window::StandardWindowFunctionExpr;
     let mut evaluator = function.create_evaluator().map_err(|error| error.to_string())?;
     evaluator
@@ -402,8 +408,12 @@ fn frame_of(frame: &WindowFrame, spec: &mut WindowSpec) -> Result<usize, String>
     // Where a frame ends before it starts, DataFusion computes something else.
     let crossed = match (&frame.start_bound, &frame.end_bound) {
         (WindowFrameBound::Following(_), WindowFrameBound::Preceding(by)) => !by.is_null(),
-        (WindowFrameBound::Preceding(start), WindowFrameBound::Preceding(end)) => !start.is_null() && start < end,
-        (WindowFrameBound::Following(start), WindowFrameBound::Following(end)) => !end.is_null() && start > end,
+        (WindowFrameBound::Preceding(start), WindowFrameBound::Preceding(end)) => {
+            !start.is_null() && start < end
+        }
+        (WindowFrameBound::Following(start), WindowFrameBound::Following(end)) => {
+            !end.is_null() && start > end
+        }
         _ => false,
     };
     if crossed {

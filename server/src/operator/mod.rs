@@ -9,6 +9,7 @@ mod concat;
 mod distinct;
 mod gpu;
 mod limit;
+mod ordered;
 mod program;
 mod rows;
 mod sort;

@@ -180,9 +180,7 @@ impl Work<'_> {
         let address = |buffer: &Option<Buffer>| buffer.as_ref().map_or(0, Buffer::address);
         let sources: Vec<[u64; SOURCE_WORDS]> = joined
             .iter()
-            .map(|joined| {
-                [&joined.scanned, &joined.values, &joined.levels, &joined.numbers].map(address)
-            })
+            .map(|joined| [&joined.scanned, &joined.values, &joined.levels, &joined.numbers].map(address))
             .collect();
         let sources = self.space.upload_sync(&sources)?;
         let mut made = self.new_columns_sync()?;
@@ -339,7 +337,8 @@ impl Work<'_> {
 
     /// The rows in the order of an accumulator's argument, and the place of each row in it.
     fn places_sync(&self, accumulator: &Accumulator) -> Result<(Buffer, Buffer)> {
-        let Some(Node::Column(place, _)) = accumulator.argument.as_ref().map(|argument| &argument.node) else {
+        let Some(Node::Column(place, _)) = accumulator.argument.as_ref().map(|argument| &argument.node)
+        else {
             return Err(unplanned("an extreme of no column".into()));
         };
         let columns = identity(self.batch);
@@ -364,14 +363,18 @@ impl Work<'_> {
     /// The numbers of the rows that have the argument of a function which leaves out others, if it counts them by this
     /// accumulator.
     fn valued_sync(&self, accumulator: usize) -> Result<Option<Buffer>> {
-        let argument = self.spec.functions.iter().find_map(|function| match &function.value {
-            WindowValue::Shift { argument, valued, .. } | WindowValue::Pick { argument, valued, .. }
-                if *valued == Some(accumulator) =>
-            {
-                Some(argument)
-            }
-            _ => None,
-        });
+        let argument = self
+            .spec
+            .functions
+            .iter()
+            .find_map(|function| match &function.value {
+                WindowValue::Shift { argument, valued, .. } | WindowValue::Pick { argument, valued, .. }
+                    if *valued == Some(accumulator) =>
+                {
+                    Some(argument)
+                }
+                _ => None,
+            });
         let Some(Node::Column(column, _)) = argument.map(|argument| &argument.node) else {
             return Ok(None);
         };

@@ -161,8 +161,10 @@ impl WindowSpec {
         let sorted = self.sort.iter_mut().flatten().chain(&mut self.order);
         let keys = sorted.map(|key| &mut key.expr);
         let added = self.accumulators.iter_mut();
-        let added =
-            added.flat_map(|accumulator| accumulator.argument.iter_mut().chain(&mut accumulator.filter));
+        let added = added.flat_map(|accumulator| {
+            let read = accumulator.argument.iter_mut().chain(&mut accumulator.second);
+            read.chain(&mut accumulator.filter)
+        });
         let arguments = self.functions.iter_mut().filter_map(|function| {
             let (WindowValue::Shift { argument, .. } | WindowValue::Pick { argument, .. }) =
                 &mut function.value
@@ -222,7 +224,8 @@ impl Finish {
             Self::AverageFloat { sum, count } | Self::AverageDecimal { sum, count, .. } => {
                 vec![*sum, *count]
             }
-            Self::Variance { moments, .. } => vec![*moments],
+            Self::Variance { moments, .. } | Self::Pairs { moments, .. } => vec![*moments],
+            Self::Ordered(_) => Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Groups to columns: their keys, and what is made of their state.
 
-use super::super::aggregate::{Accumulator, AggregateSpec, Combine, Finish};
+use super::super::aggregate::{Accumulator, AggregateSpec, Combine, Finish, Pairs};
 use super::keys::{KeyLayout, from_word};
 use super::rows::zero;
 use super::{BLOCK_THREADS, Generated};
@@ -37,6 +37,9 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
     }
     for (place, outcome) in spec.outcomes.iter().enumerate() {
         let index = spec.keys.len() + place;
+        if matches!(outcome.finish, Finish::Ordered(_)) {
+            continue;
+        }
         let repr = Repr::of(&outcome.data_type)
             .ok_or_else(|| format!("{outcome} of type {} is not held on the GPU", outcome.data_type))?;
         let word = |accumulator: usize, word: usize| {
@@ -104,6 +107,12 @@ pub(super) fn made(
             let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
             (format!("{} > {less}.0", float(1)), spread)
         }
+        Finish::Pairs { moments, statistic } => {
+            let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
+            pairs(*statistic, &[1, 2, 3, 4, 5, 6].map(float))
+        }
+        // Another kernel's.
+        Finish::Ordered(_) => ("false".into(), zero(repr)),
         Finish::AverageDecimal {
             sum,
             count,
@@ -128,6 +137,39 @@ pub(super) fn made(
         }
     };
     (before, valid, value)
+}
+
+/// A statistic of pairs: whether it is not null, and its value.
+fn pairs(
+    statistic: Pairs,
+    [n, first, second, of_first, of_second, products]: &[String; 6],
+) -> (String, String) {
+    let some = format!("{n} > 0.0");
+    let sloped = format!("{n} > 1.0 && {of_second} != 0.0");
+    let varied = format!("{sloped} && {of_first} != 0.0");
+    match statistic {
+        Pairs::CovariancePopulation => (some, format!("({products} / {n})")),
+        Pairs::CovarianceSample => (format!("{n} > 1.0"), format!("({products} / ({n} - 1.0))")),
+        // As DataFusion: of NaNs only if both are.
+        Pairs::Correlation => (
+            format!(
+                "({first} != {first} ? {second} != {second} : {second} == {second} && {n} > 1.0 && {of_first} != 0.0 && \
+                 {of_second} != 0.0)"
+            ),
+            format!("({products} / (sqrt({of_first}) * sqrt({of_second})))"),
+        ),
+        Pairs::Slope => (sloped, format!("({products} / {of_second})")),
+        Pairs::Intercept => (sloped, format!("({first} - {products} / {of_second} * {second})")),
+        Pairs::Determination => (
+            varied,
+            format!("({products} * {products} / ({of_first} * {of_second}))"),
+        ),
+        Pairs::MeanFirst => (some, first.clone()),
+        Pairs::MeanSecond => (some, second.clone()),
+        Pairs::SquaresFirst => (some, of_first.clone()),
+        Pairs::SquaresSecond => (some, of_second.clone()),
+        Pairs::Products => (some, products.clone()),
+    }
 }
 
 /// An accumulator's value in the form of the result.

@@ -78,7 +78,9 @@ pub fn join_of(combine: Combine) -> Result<Join, String> {
         Combine::BitAnd => Join::And,
         Combine::BitOr => Join::Or,
         Combine::BitXor => Join::Xor,
-        Combine::CountDistinct => return Err("a count of different values over a frame".into()),
+        Combine::CountDistinct | Combine::CoMoments => {
+            return Err(format!("{combine:?} over a frame is not run on the GPU"));
+        }
     })
 }
 

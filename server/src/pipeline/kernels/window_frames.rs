@@ -44,7 +44,12 @@ fn bound(code: &mut Code, frame: &Frame, order: &[SortKey], is_start: bool) -> R
         let [key] = order else {
             return Err("RANGE with a distance wants one ORDER BY key".into());
         };
-        return Range { key, is_start, preceding }.write(code, distance);
+        return Range {
+            key,
+            is_start,
+            preceding,
+        }
+        .write(code, distance);
     }
     let by = code.value(distance)?.text;
     Ok(match (frame.units, is_start, preceding) {
@@ -103,7 +108,9 @@ impl Range<'_> {
             (false, false) => ("peers_to", "end".to_owned()),
             (false, true) if nulls_first => (
                 "peers_to",
-                format!("wf_partition_point(first, end, [&](u64 at) {{ return !wf_bit(valid_{name}, at); }})"),
+                format!(
+                    "wf_partition_point(first, end, [&](u64 at) {{ return !wf_bit(valid_{name}, at); }})"
+                ),
             ),
             (false, true) => ("peers_to", "first".to_owned()),
         };
@@ -152,16 +159,12 @@ impl Range<'_> {
             other if other.is_integer() && distance.data_type == *other => {
                 let by = code.value(distance)?.text;
                 if !plus && other.is_unsigned_integer() {
-                    return Ok((
-                        Form::Integer,
-                        format!("(i128)({key} < {by} ? 0u : {key} - {by})"),
-                    ));
+                    return Ok((Form::Integer, format!("(i128)({key} < {by} ? 0u : {key} - {by})")));
                 }
                 let target = format!("(i128){key} {sign} (i128){by}");
                 Ok((Form::Integer, self.fitting(name, &repr, &target)))
             }
-            DataType::Decimal128(_, scale)
-                if matches!(&distance.data_type, DataType::Decimal128(_, by) if by == scale) =>
+            DataType::Decimal128(_, scale) if matches!(&distance.data_type, DataType::Decimal128(_, by) if by == scale) =>
             {
                 let by = code.value(distance)?.text;
                 let target = format!("{function}<i128>((i128){key}, (i128){by}, &over_{name})");

@@ -117,7 +117,10 @@ impl Writer<'_> {
 
     /// Address of what an accumulator has, as a C++ expression of type `c_type`.
     fn source(accumulator: usize, place: usize, c_type: &str) -> String {
-        format!("((const {c_type}*)sources[{}])", accumulator * SOURCE_WORDS + place)
+        format!(
+            "((const {c_type}*)sources[{}])",
+            accumulator * SOURCE_WORDS + place
+        )
     }
 
     /// The words of an accumulator over a frame, once.
@@ -284,12 +287,13 @@ impl Writer<'_> {
     ) -> Result<(String, String), String> {
         let column = column_of(argument)?;
         let Row { found, number } = row;
-        let valid =
-            format!("({found} ? wf_bit((const u32*)columns[{column}].validity, {number}) : {otherwise_valid})");
+        let valid = format!(
+            "({found} ? wf_bit((const u32*)columns[{column}].validity, {number}) : {otherwise_valid})"
+        );
         let value = match repr {
-            Repr::Bool => format!(
-                "({found} ? wf_bit((const u32*)columns[{column}].values, {number}) : {otherwise})"
-            ),
+            Repr::Bool => {
+                format!("({found} ? wf_bit((const u32*)columns[{column}].values, {number}) : {otherwise})")
+            }
             _ => format!(
                 "({found} ? ((const {}*)columns[{column}].values)[{number}] : {otherwise})",
                 repr.c_type()
