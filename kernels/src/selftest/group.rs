@@ -72,7 +72,9 @@ fn find(context: &mut Context) -> Result<(), Failure> {
             for (row, &number) in first.iter().enumerate() {
                 let key: Vec<u64> = (0..words).map(|word| keys[word * rows + row]).collect();
                 if *numbers.entry(key).or_insert(number) != number {
-                    return Err(Failure(format!("{what}: row {row} is in another group than its like")));
+                    return Err(Failure(format!(
+                        "{what}: row {row} is in another group than its like"
+                    )));
                 }
             }
             let count = table.fill_sync()?.count;

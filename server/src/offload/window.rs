@@ -360,13 +360,15 @@ fn place_of(function: &WindowUDFExpr) -> Result<(Place, bool), String> {
         "nth_value" => integer(function, 1)?.ok_or("without a number of a row")?,
         _ => 1,
     };
-    let (by, rows) = (by.unsigned_abs(), by.unsigned_abs().saturating_add(1));
+    let by = by.unsigned_abs();
     if by == 0 {
         return Ok((Place::Nowhere, false));
     }
     if by > 1 << 16 {
         return Err(format!("row {by} of a frame is not run on the GPU"));
     }
+    // So many that no row is as far from the first as from the last.
+    let rows = by * 2 + 1;
     let at = Int64Array::from_iter_values(0..rows as i64);
     let chosen = evaluated(function, Arc::new(at), 0..rows as usize)?;
     let place = match chosen {
