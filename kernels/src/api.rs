@@ -49,13 +49,16 @@ pub(crate) trait DeviceApi: Send + Sync + Debug {
     /// Frees after all work queued so far on `stream`; without a stream the caller vouches that none uses it.
     fn release(&self, address: u64, stream: Option<RawStream>);
     fn allocate_pinned(&self, bytes: usize) -> Result<*mut u8>;
+    /// Whether kernels may read pinned memory by its address on the host.
+    fn kernels_read_pinned(&self) -> bool;
     /// # Safety
     /// `memory` came from `allocate_pinned` of the same size and no queued work uses it.
     unsafe fn release_pinned(&self, memory: *mut u8, bytes: usize);
     /// Free and total bytes of device memory.
     fn memory(&self) -> Result<(usize, usize)>;
 
-    fn create_stream(&self) -> Result<RawStream>;
+    /// A stream; work of `urgent` ones goes before that of others that has not begun.
+    fn create_stream(&self, urgent: bool) -> Result<RawStream>;
     fn destroy_stream(&self, stream: RawStream);
     fn synchronize_sync(&self, stream: RawStream) -> Result<()>;
 

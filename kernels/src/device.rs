@@ -78,7 +78,8 @@ pub(crate) struct DeviceInner {
     making_arena: Mutex<()>,
     pinned: PinnedPool,
     modules: ModuleCache,
-    idle_streams: Mutex<Vec<(RawStream, Retained)>>,
+    /// With whether they are urgent.
+    idle_streams: Mutex<Vec<(RawStream, Retained, bool)>>,
     /// Streams in use, so that what they keep can be let go when memory is short.
     live_streams: Mutex<Vec<Weak<StreamInner>>>,
     idle_events: Mutex<Vec<RawEvent>>,
@@ -135,7 +136,12 @@ impl Device {
 
     /// A stream from the pool.
     pub fn stream(&self) -> Result<Stream> {
-        Stream::new(&self.inner)
+        Stream::new(&self.inner, false)
+    }
+
+    /// A stream whose work goes before that of usual ones that has not begun: for short work that much waits for.
+    pub fn urgent_stream(&self) -> Result<Stream> {
+        Stream::new(&self.inner, true)
     }
 
     /// Device bytes that may be reserved in all.
@@ -290,11 +296,14 @@ impl DeviceInner {
         lock(&self.idle_events).push(event);
     }
 
-    pub(crate) fn take_stream(&self) -> Result<(RawStream, Retained)> {
-        match lock(&self.idle_streams).pop() {
-            Some(idle) => Ok(idle),
-            None => Ok((self.api.create_stream()?, Retained::new())),
+    pub(crate) fn take_stream(&self, urgent: bool) -> Result<(RawStream, Retained)> {
+        let mut idle = lock(&self.idle_streams);
+        let place = idle.iter().rposition(|(_, _, one)| *one == urgent);
+        if let Some((stream, retained, _)) = place.map(|place| idle.swap_remove(place)) {
+            return Ok((stream, retained));
         }
+        drop(idle);
+        Ok((self.api.create_stream(urgent)?, Retained::new()))
     }
 
     pub(crate) fn note_stream(&self, stream: &Arc<StreamInner>) {
@@ -312,15 +321,15 @@ impl DeviceInner {
             .collect();
         live.iter().for_each(|stream| stream.release_retained());
         let idle = std::mem::take(&mut *lock(&self.idle_streams));
-        for (stream, retained) in idle {
-            self.give_stream(stream, retained);
+        for (stream, retained, urgent) in idle {
+            self.give_stream(stream, retained, urgent);
         }
     }
 
-    pub(crate) fn give_stream(&self, stream: RawStream, mut retained: Retained) {
+    pub(crate) fn give_stream(&self, stream: RawStream, mut retained: Retained, urgent: bool) {
         // What is over is dropped here, and never under the lock: dropping may give slabs and events back.
         retained.retain(|(event, _)| !event.is_done().unwrap_or(false));
-        lock(&self.idle_streams).push((stream, retained));
+        lock(&self.idle_streams).push((stream, retained, urgent));
     }
 }
 
@@ -331,7 +340,7 @@ impl Drop for DeviceInner {
                 .get_mut()
                 .unwrap_or_else(PoisonError::into_inner),
         );
-        for (stream, _) in &streams {
+        for (stream, ..) in &streams {
             // An error here belongs to work that nobody waited for.
             let _ = self.api.synchronize_sync(*stream);
         }
@@ -343,7 +352,7 @@ impl Drop for DeviceInner {
             unsafe { self.api.release_pinned(memory, bytes) };
         }
         self.modules.clear(&*self.api);
-        for (stream, _) in streams {
+        for (stream, ..) in streams {
             self.api.destroy_stream(stream);
         }
         for event in std::mem::take(self.idle_events.get_mut().unwrap_or_else(PoisonError::into_inner)) {

@@ -30,6 +30,7 @@ pub mod sim;
 pub mod sort;
 mod stream;
 pub mod strings;
+pub mod window;
 
 /// Every library kernel and test kernel: what a cache filled ahead of time holds.
 pub fn library() -> Vec<KernelSource> {
@@ -43,7 +44,9 @@ pub fn operator_library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
     sources.push(compress::source());
     sources.extend(sort::sources());
+    sources.extend(window::sources());
     sources.extend([
+        stream::copy_source(),
         group::source(),
         join::source(),
         select::source(),

@@ -12,7 +12,7 @@ use crate::device::{Device, DeviceInner};
 use crate::error::{DeviceError, Result};
 use crate::event::Event;
 use crate::launch::{Args, Grid};
-use crate::module::Kernel;
+use crate::module::{Kernel, KernelSource};
 use crate::nvtx;
 use crate::pinned::{PinnedBytes, PinnedSlab};
 use crate::plain::{Plain, bytes_of, values_from_bytes};
@@ -24,6 +24,14 @@ const PINNED_WAIT: Duration = Duration::from_secs(30);
 /// Host memory that queued work still uses, and the event after which it does not.
 pub(crate) type Retained = VecDeque<(Event, Box<dyn Any + Send>)>;
 
+/// Bytes that a kernel copies as fast as it is launched.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// The kernel that copies few bytes.
+pub(crate) fn copy_source() -> KernelSource {
+    KernelSource::library("copy", include_str!("copy.cu"), &["copy_words"])
+}
+
 /// A queue of work on one device. Clones are the same queue. The last clone puts it back into the device's pool.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -33,6 +41,7 @@ pub struct Stream {
 pub(crate) struct StreamInner {
     device: Arc<DeviceInner>,
     raw: RawStream,
+    urgent: bool,
     retained: Mutex<Retained>,
 }
 
@@ -43,11 +52,12 @@ impl std::fmt::Debug for StreamInner {
 }
 
 impl Stream {
-    pub(crate) fn new(device: &Arc<DeviceInner>) -> Result<Self> {
-        let (raw, retained) = device.take_stream()?;
+    pub(crate) fn new(device: &Arc<DeviceInner>, urgent: bool) -> Result<Self> {
+        let (raw, retained) = device.take_stream(urgent)?;
         let inner = Arc::new(StreamInner {
             device: Arc::clone(device),
             raw,
+            urgent,
             retained: Mutex::new(retained),
         });
         device.note_stream(&inner);
@@ -92,6 +102,10 @@ impl Stream {
     pub fn upload_values<T: Plain>(&self, reservation: &Reservation, values: &[T]) -> Result<Buffer> {
         let bytes = bytes_of(values);
         let buffer = self.allocate(reservation, bytes.len())?;
+        if (1..=SMALL_BYTES).contains(&bytes.len()) && self.inner.device.api.kernels_read_pinned() {
+            self.upload_small(bytes, &buffer)?;
+            return Ok(buffer);
+        }
         let step = self.inner.device.pinned_slab_bytes_max();
         for (index, piece) in bytes.chunks(step).enumerate() {
             let mut slab = PinnedSlab::take_sync(&self.inner.device, piece.len(), PINNED_WAIT)?;
@@ -103,6 +117,23 @@ impl Stream {
             )?;
         }
         Ok(buffer)
+    }
+
+    /// Copies a few bytes to the device by a kernel that reads them where they are: the engine that copies has large
+    /// pieces of other streams to do first, for milliseconds.
+    fn upload_small(&self, bytes: &[u8], buffer: &Buffer) -> Result<()> {
+        let words = bytes.len().div_ceil(8);
+        let mut slab = PinnedSlab::take_sync(&self.inner.device, words * 8, PINNED_WAIT)?;
+        slab[..bytes.len()].copy_from_slice(bytes);
+        let source = slab.freeze(words * 8)?;
+        let kernel = self.device().module(&copy_source())?.kernel("copy_words")?;
+        let args = Args::new()
+            .value(source.as_ptr().addr() as u64)
+            .value(words as u64)
+            // Whole words: allocations end at multiples of them.
+            .buffer(buffer);
+        self.launch(&kernel, Grid::new(1, 256), &args)?;
+        self.retain(source)
     }
 
     /// Copies a view into the start of `slab`. The slab comes back from [`Download::wait_sync`].
@@ -269,7 +300,7 @@ impl StreamInner {
 impl Drop for StreamInner {
     fn drop(&mut self) {
         let retained = std::mem::take(self.retained.get_mut().unwrap_or_else(PoisonError::into_inner));
-        self.device.give_stream(self.raw, retained);
+        self.device.give_stream(self.raw, retained, self.urgent);
     }
 }
 

@@ -87,6 +87,16 @@ fn sort() {
 }
 
 #[test]
+fn group() {
+    run("group/", 4, true);
+}
+
+#[test]
+fn window() {
+    run("window/", 4, true);
+}
+
+#[test]
 fn strings() {
     run("strings/", 4, true);
 }
@@ -97,4 +107,14 @@ fn rates_are_measured() {
     println!("{rates:?}");
     assert!(rates.to_device > 0.0 && rates.to_host > 0.0 && rates.on_device > 0.0);
     assert!(!rates.compile.is_zero());
+}
+
+#[test]
+fn throughput_is_measured() {
+    let measured = selftest::measure_throughput_sync(&open(1, true)).expect("measured");
+    for step in &measured {
+        println!("{step:?}");
+        assert!(step.rows_per_second() > 0.0, "{step:?}");
+    }
+    assert_eq!(measured.len(), 15);
 }

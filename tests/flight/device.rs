@@ -41,7 +41,7 @@ const Q6: &str = "select sum(l_extendedprice * l_discount) from lineitem where l
      and l_shipdate < date '1995-01-01' and l_discount between 0.05 and 0.07 and l_quantity < 24";
 
 /// Statements over one table, each for another operator or path.
-const SINGLE_TABLE: [&str; 12] = [
+const SINGLE_TABLE: [&str; 14] = [
     Q1,
     Q6,
     "select * from nation where n_name like '%A' order by n_nationkey",
@@ -54,6 +54,11 @@ const SINGLE_TABLE: [&str; 12] = [
     "select n_name from nation where n_regionkey = 1 union all select r_name from region order by 1",
     "select p_partkey, case when p_size > 25 then 'large' else 'small' end from part order by p_name, p_partkey limit 7 offset 3",
     "select avg(x) from (select l_quantity as x from lineitem order by l_comment limit 100)",
+    // 60,000 groups, and more bytes of strings than a table's heap starts with.
+    "select l_orderkey, l_linenumber, l_comment, count(*), sum(l_quantity) from lineitem \
+     group by l_orderkey, l_linenumber, l_comment order by 1, 2",
+    "select o_orderkey, rank() over (partition by o_custkey order by o_totalprice), sum(o_totalprice) over (partition by \
+     o_custkey order by o_orderkey rows between 3 preceding and current row) from orders order by 1",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

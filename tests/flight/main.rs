@@ -2,7 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "what was measured stands in a test's output")]
 
+mod aggregates;
 mod bad_input;
+mod both;
 mod cancel;
 mod clients;
 mod command_line;
@@ -19,6 +21,7 @@ mod sessions;
 mod shutdown;
 mod signing_in;
 mod tickets;
+mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -238,6 +238,11 @@ impl DeviceApi for CudaDevice {
         Ok(memory.cast())
     }
 
+    fn kernels_read_pinned(&self) -> bool {
+        // With unified addressing, which every 64-bit platform has, `cuMemHostAlloc` maps what it gives.
+        true
+    }
+
     unsafe fn release_pinned(&self, memory: *mut u8, _bytes: usize) {
         if self.bind().is_ok() {
             // SAFETY: from `allocate_pinned`; the caller vouches that nothing uses it.
@@ -255,13 +260,19 @@ impl DeviceApi for CudaDevice {
         Ok((free, total))
     }
 
-    fn create_stream(&self) -> Result<RawStream> {
+    fn create_stream(&self, urgent: bool) -> Result<RawStream> {
         self.bind()?;
         let mut stream = std::ptr::null_mut();
         let flags = sys::CUstream_flags_enum::CU_STREAM_NON_BLOCKING as u32;
+        let (mut least, mut greatest) = (0, 0);
+        // SAFETY: the context is current; both are written.
+        check("cuCtxGetStreamPriorityRange", unsafe {
+            sys::cuCtxGetStreamPriorityRange(&mut least, &mut greatest)
+        })?;
+        let priority = if urgent { greatest } else { least };
         // SAFETY: the context is current.
-        check("cuStreamCreate", unsafe {
-            sys::cuStreamCreate(&mut stream, flags)
+        check("cuStreamCreateWithPriority", unsafe {
+            sys::cuStreamCreateWithPriority(&mut stream, flags, priority)
         })?;
         Ok(RawStream(stream as u64))
     }

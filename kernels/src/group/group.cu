@@ -1,6 +1,6 @@
 // A table of groups that has grown: every group is entered into its new slots. A thread a group.
 
-WF_KERNEL(256) enter_groups(WfGroups* table, u32 key_words) {
+WF_KERNEL(256) enter_groups(WfGroups* table, u32 key_words, u32 keys_in_slots) {
   u64 group = wf_grid_thread();
   if (group >= table->count) return;
   const u64* keys = (const u64*)table->keys;
@@ -9,6 +9,12 @@ WF_KERNEL(256) enter_groups(WfGroups* table, u32 key_words) {
   for (u32 w = 0; w < key_words; w++) hash = wf_fold(keys[(u64)w * table->capacity + group] ^ WF_HASH_C, hash ^ WF_HASH_B);
   u32 at = (u32)(hash ^ hash >> 32) & table->slot_mask;
   // Keys differ, so the first free slot is the group's.
+  if (keys_in_slots != 0) {
+    WfKeySlot* slots = (WfKeySlot*)table->slots;
+    while (atomicCAS(&slots[at].number, 0u, (u32)group + 1u) != 0u) at = (at + 1u) & table->slot_mask;
+    slots[at].key = keys[group] ^ WF_HASH_C;
+    return;
+  }
   while (atomicCAS((u32*)table->slots + at, 0u, (u32)group + 1u) != 0u) at = (at + 1u) & table->slot_mask;
 }
 

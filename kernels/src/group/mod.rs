@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::buffer::{Buffer, View};
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{DeviceError, Result};
 use crate::launch::{Args, Grid};
 use crate::module::{Kernel, KernelSource};
 use crate::plain::Plain;
@@ -47,6 +47,19 @@ pub struct GroupShape {
     pub texts: Vec<usize>,
     /// Bytes that each word of a new group's state is filled with: 0 or 0xff.
     pub state: Vec<u8>,
+}
+
+impl GroupShape {
+    /// Whether keys stand in the slots.
+    fn keys_in_slots(&self) -> bool {
+        self.key_words == 1 && self.texts.is_empty()
+    }
+
+    /// Bytes of the slots of a table with room for `capacity` groups: two a group, so that rows rarely meet a slot that is
+    /// taken by another key.
+    fn slots_bytes(&self, capacity: usize) -> usize {
+        capacity * 2 * if self.keys_in_slots() { 16 } else { 4 }
+    }
 }
 
 /// `WfGroups` of the prelude.
@@ -96,6 +109,8 @@ pub struct GroupTable {
 
 /// How much a full table grows by.
 const GROWTH: usize = 4;
+/// Groups of the largest table: slots, twice as many, are numbered by 32 bits.
+const CAPACITY_MAX: usize = 1 << 31;
 /// Bytes for long strings that a table starts with, if its keys have any.
 const HEAP_BYTES: usize = 1 << 20;
 
@@ -115,7 +130,7 @@ impl GroupTable {
         reservation.grow(crate::arena::rounded(heap_bytes))?;
         let table = Self {
             header: take(size_of::<Header>())?,
-            slots: take(capacity * 2 * 4)?,
+            slots: take(shape.slots_bytes(capacity))?,
             keys: take(shape.key_words * capacity * 8)?,
             texts: take(shape.texts.len() * capacity * 16)?,
             state: Arc::new(take(shape.state.len() * capacity * 8)?),
@@ -135,7 +150,7 @@ impl GroupTable {
     fn bytes(shape: &GroupShape, capacity: usize) -> usize {
         let parts = [
             size_of::<Header>(),
-            capacity * 8,
+            shape.slots_bytes(capacity),
             shape.key_words * capacity * 8,
             shape.texts.len() * capacity * 16,
             shape.state.len() * capacity * 8,
@@ -209,6 +224,7 @@ impl GroupTable {
             let args = Args::new()
                 .buffer(&self.header)
                 .value(self.shape.key_words as u32)
+                .value(u32::from(self.shape.keys_in_slots()))
                 .also_uses(&self.slots)
                 .also_uses(&self.keys);
             self.stream
@@ -220,7 +236,14 @@ impl GroupTable {
     }
 
     fn enlarge(&mut self, count: usize) -> Result<()> {
-        let (old, new) = (self.capacity, self.capacity * GROWTH);
+        let (old, new) = (self.capacity, (self.capacity * GROWTH).min(CAPACITY_MAX));
+        if new == old {
+            return Err(DeviceError::OutOfMemory {
+                memory: "group numbers of 32 bits",
+                wanted_bytes: Self::bytes(&self.shape, new * 2),
+                available_bytes: Self::bytes(&self.shape, old),
+            });
+        }
         self.reservation.grow(Self::bytes(&self.shape, new))?;
         let stream = self.stream.clone();
         let reservation = self.reservation.clone();
@@ -238,7 +261,7 @@ impl GroupTable {
         self.keys = spread(&self.keys, self.shape.key_words, 8)?;
         self.texts = spread(&self.texts, self.shape.texts.len(), 16)?;
         self.state = Arc::new(spread(&self.state, self.shape.state.len(), 8)?);
-        self.slots = stream.allocate_zeroed(&reservation, new * 8)?;
+        self.slots = stream.allocate_zeroed(&reservation, self.shape.slots_bytes(new))?;
         self.capacity = new;
         self.fill_state(count)
     }

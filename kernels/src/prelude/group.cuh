@@ -2,11 +2,20 @@
 //
 // A key is W words of 64 bits. A string is one of them: itself where it has at most 7 bytes, else its hash with the top
 // bit set, and then the bytes are compared too. Slots hold a group's number plus one; 0 is free, WF_GROUP_CLAIMED is
-// being written. Numbers are dense, so state and keys are arrays by number, a word after the other.
+// being written. Numbers are dense, so state and keys are arrays by number, a word after the other. A key of one word
+// that is no string also stands in its slot: a row that finds its group then reads one sector and no more.
 #define WF_GROUP_CLAIMED 0xffffffffu
 
+// A slot of a table whose keys are one word. `key` is the word xor WF_HASH_C, and 0 before it is written; it is written
+// once.
+struct WfKeySlot {
+  u64 key;
+  u32 number;
+  u32 reserved;
+};
+
 struct WfGroups {
-  u64 slots;       // u32 each
+  u64 slots;       // u32 each, or WfKeySlot
   u64 keys;        // u64: word w of group g at keys[w * capacity + g]
   u64 texts;       // WfStringRef: string s of group g at texts[s * capacity + g]
   u32 slot_mask;   // slots - 1, a power of two
@@ -79,10 +88,52 @@ template <u32 W, u32 S> WF_DEVICE void wf_write_group(WfGroups* table, u32 group
   for (u32 w = 0; w < W; w++) ((u64*)table->keys)[(u64)w * table->capacity + group] = words[w];
 }
 
+// wf_find_group for keys of one word. What is read of a slot's key is nothing or the key: only nothing has to be looked at
+// again, behind a fence, so rows that find their group need none.
+WF_DEVICE u32 wf_find_key(WfGroups* table, u64 word) {
+  u32 at = (u32)wf_hash_words<1>(&word) & table->slot_mask;
+  u64 wanted = word ^ WF_HASH_C;
+  WfKeySlot* slots = (WfKeySlot*)table->slots;
+  while (true) {
+    WfKeySlot* slot = slots + at;
+    u32 seen = *(volatile u32*)&slot->number;
+    if (seen == 0) {
+      if (*(volatile u32*)&table->overflow != 0) return WF_NO_GROUP;
+      seen = atomicCAS(&slot->number, 0u, WF_GROUP_CLAIMED);
+      if (seen == 0) {
+        u32 group = atomicAdd(&table->count, 1u);
+        if (group >= table->capacity) {
+          atomicExch(&table->overflow, 1u);
+          atomicExch(&slot->number, 0u);
+          return WF_NO_GROUP;
+        }
+        ((u64*)table->keys)[group] = word;
+        *(volatile u64*)&slot->key = wanted;
+        __threadfence();  // the key is there before its number
+        atomicExch(&slot->number, group + 1u);
+        return group;
+      }
+    }
+    while (seen == WF_GROUP_CLAIMED) {
+      __nanosleep(20);
+      seen = *(volatile u32*)&slot->number;
+    }
+    if (seen == 0) continue;
+    u64 key = *(volatile u64*)&slot->key;
+    if (key == 0) {
+      __threadfence();  // the number was there before the key is read
+      key = *(volatile u64*)&slot->key;
+    }
+    if (key == wanted) return seen - 1u;
+    at = (at + 1u) & table->slot_mask;
+  }
+}
+
 // The number of the key's group, a new one if there is none. WF_NO_GROUP if there is no room: the host makes some and
 // runs the launch again, which changes nothing for rows that found theirs.
 template <u32 W, u32 S> WF_DEVICE u32 wf_find_group(WfGroups* table, const u64* words, const WfStringRef* texts,
                                                     const u32* text_words) {
+  if (W == 1 && S == 0) return wf_find_key(table, words[0]);
   u32 at = (u32)wf_hash_words<W>(words) & table->slot_mask;
   u32* slots = (u32*)table->slots;
   while (true) {

@@ -103,3 +103,10 @@ WF_CALLED i128 wf_average(i128 sum, u64 count, i128 power, i128 limit, bool* ove
   *overflow |= average >= limit || average <= -limit;
   return average;
 }
+
+// Half of a sum, rounded towards zero; of each number apart where the sum does not fit.
+WF_DEVICE i128 wf_halfway(i128 a, i128 b) {
+  bool overflow = false;
+  i128 sum = wf_add<i128>(a, b, &overflow);
+  return overflow ? a / 2 + b / 2 + (a % 2 + b % 2) / 2 : sum / 2;
+}

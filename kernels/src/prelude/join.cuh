@@ -17,9 +17,22 @@ WF_DEVICE u32 wf_dense_entry(const WfJoin* join, u64 key) {
   return entry < join->entries ? (u32)entry : WF_NO_ROW;
 }
 
+// wf_seek_group for keys of one word.
+WF_DEVICE u32 wf_seek_key(const WfGroups* table, u64 word) {
+  u32 at = (u32)wf_hash_words<1>(&word) & table->slot_mask;
+  const WfKeySlot* slots = (const WfKeySlot*)table->slots;
+  while (true) {
+    WfKeySlot slot = slots[at];
+    if (slot.number == 0) return WF_NO_GROUP;
+    if (slot.key == (word ^ WF_HASH_C)) return slot.number - 1u;
+    at = (at + 1u) & table->slot_mask;
+  }
+}
+
 // The number of the key's group, or WF_NO_GROUP if there is none. The table does not change meanwhile.
 template <u32 W, u32 S> WF_DEVICE u32 wf_seek_group(const WfGroups* table, const u64* words, const WfStringRef* texts,
                                                     const u32* text_words) {
+  if (W == 1 && S == 0) return wf_seek_key(table, words[0]);
   u32 at = (u32)wf_hash_words<W>(words) & table->slot_mask;
   const u32* slots = (const u32*)table->slots;
   while (true) {

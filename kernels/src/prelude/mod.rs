@@ -16,7 +16,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 use crate::error_word::ErrorFlags;
 
 /// The pieces; the first ones are there for every kernel.
-const PIECES: [&str; 22] = [
+const PIECES: [&str; 23] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -39,6 +39,7 @@ const PIECES: [&str; 22] = [
     include_str!("text.cuh"),
     include_str!("text_of.cuh"),
     include_str!("text_parse.cuh"),
+    include_str!("window.cuh"),
 ];
 
 /// Pieces that every kernel gets.

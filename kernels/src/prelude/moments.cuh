@@ -23,3 +23,30 @@ WF_CALLED void wf_shared_moments(u64* latch, u64* count, u64* mean, u64* squares
   __threadfence();  // and what this one wrote is there before the latch opens
   atomicExch(latch, 0ull);
 }
+
+// The same for pairs of numbers: count, both means, both sums of squared differences, and the sum of their products.
+WF_DEVICE void wf_own_co_moments(u64* count, u64* mean1, u64* mean2, u64* squares1, u64* squares2, u64* products, f64 n,
+                                 f64 m1, f64 m2, f64 s1, f64 s2, f64 p) {
+  if (n == 0.0) return;
+  f64 n0 = __longlong_as_double((i64)*count), all = n0 + n;
+  f64 d1 = m1 - __longlong_as_double((i64)*mean1), d2 = m2 - __longlong_as_double((i64)*mean2);
+  f64 weight = n0 * n / all;
+  *products = (u64)__double_as_longlong(__longlong_as_double((i64)*products) + p + (n0 == 0.0 ? 0.0 : d1 * d2 * weight));
+  u64 count2 = *count;
+  wf_own_moments(count, mean1, squares1, n, m1, s1);
+  wf_own_moments(&count2, mean2, squares2, n, m2, s2);
+}
+
+WF_DEVICE void wf_shared_co_moments(u64* latch, u64* count, u64* mean1, u64* mean2, u64* squares1, u64* squares2,
+                                    u64* products, f64 n, f64 m1, f64 m2, f64 s1, f64 s2, f64 p) {
+  if (n == 0.0) return;
+  while (atomicCAS(latch, 0ull, 1ull) != 0ull) __nanosleep(20);
+  __threadfence();  // what the last holder wrote is there
+  u64* words[6] = {count, mean1, mean2, squares1, squares2, products};
+  u64 own[6];
+  for (u32 i = 0; i < 6; i++) own[i] = *(volatile u64*)words[i];
+  wf_own_co_moments(&own[0], &own[1], &own[2], &own[3], &own[4], &own[5], n, m1, m2, s1, s2, p);
+  for (u32 i = 0; i < 6; i++) *(volatile u64*)words[i] = own[i];
+  __threadfence();  // and what this one wrote is there before the latch opens
+  atomicExch(latch, 0ull);
+}

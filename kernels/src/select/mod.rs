@@ -43,6 +43,11 @@ pub struct Counted {
 }
 
 impl Counted {
+    /// The number of kept rows before each tile of 8192, 64-bit words.
+    pub(crate) fn tiles(&self) -> View<'_> {
+        self.tiles.view()
+    }
+
     /// The number of kept rows, as a 64-bit word on the device.
     pub fn total(&self) -> View<'_> {
         self.total.view()

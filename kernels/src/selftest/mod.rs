@@ -5,17 +5,21 @@
 mod compress;
 mod device_layer;
 mod encode;
+mod group;
 mod parquet;
 mod prelude;
 mod random;
 mod rates;
 mod select;
 mod sort;
+mod throughput;
+mod window;
 
 use std::time::{Duration, Instant};
 
 pub use random::Random;
 pub use rates::{Rates, measure_rates_sync};
+pub use throughput::{Throughput, measure_throughput_sync};
 
 use crate::device::Device;
 use crate::error::DeviceError;
@@ -68,6 +72,8 @@ pub fn checks() -> Vec<Check> {
         compress::CHECKS,
         select::CHECKS,
         sort::CHECKS,
+        group::CHECKS,
+        window::CHECKS,
     ]
     .concat()
 }

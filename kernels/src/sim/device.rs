@@ -136,6 +136,10 @@ impl DeviceApi for SimDevice {
         Ok(Box::into_raw(vec![0u8; bytes].into_boxed_slice()).cast())
     }
 
+    fn kernels_read_pinned(&self) -> bool {
+        false
+    }
+
     unsafe fn release_pinned(&self, memory: *mut u8, bytes: usize) {
         let slice = std::ptr::slice_from_raw_parts_mut(memory, bytes);
         // SAFETY: made by `allocate_pinned` from a box of this size; the caller vouches that nobody uses it.
@@ -147,7 +151,7 @@ impl DeviceApi for SimDevice {
         Ok((self.info.memory_bytes - used, self.info.memory_bytes))
     }
 
-    fn create_stream(&self) -> Result<RawStream> {
+    fn create_stream(&self, _urgent: bool) -> Result<RawStream> {
         Ok(lock(&self.engine).create_stream())
     }
 

@@ -33,6 +33,14 @@ impl Space {
         })
     }
 
+    /// The same memory, with its work queued on `stream`.
+    pub fn on(self, stream: &Stream) -> Self {
+        Self {
+            stream: stream.clone(),
+            ..self
+        }
+    }
+
     /// The device.
     pub fn device(&self) -> &Device {
         &self.device

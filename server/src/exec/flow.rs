@@ -14,7 +14,7 @@ use super::stop::Stop;
 use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
-use crate::operator::{Aggregate, Build, Gpu, Joins, Limit, Result, Rows, Sort, Table};
+use crate::operator::{Aggregate, Build, Gpu, Joins, Limit, Result, Rows, Sort, Table, Window};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
 /// Whether whoever takes batches wants more of them.
@@ -35,6 +35,8 @@ pub(super) struct Flow<'a> {
     pub(super) scans: &'a Scans,
     pub(super) settings: &'a Settings,
     pub(super) context: &'a Arc<TaskContext>,
+    /// Where operators queue their work: before the decoding of what comes next, which would keep them waiting.
+    pub(super) stream: kernels::Stream,
     /// Where asynchronous work of this query runs.
     pub(super) handle: &'a Handle,
     pub(super) stop: &'a Stop,
@@ -55,13 +57,13 @@ impl Flow<'_> {
             Sink::Pass => self.pass(id, pipeline, &mut take),
             Sink::Limit { skip, fetch } => self.limit(id, pipeline, Limit::new(*skip, *fetch), &mut take),
             Sink::Aggregate(spec) => {
-                let own = Space::new_sync(&self.gpu.device, 0)?;
+                let own = self.space_sync()?;
                 let mut aggregate = Aggregate::new(self.gpu, spec.clone(), pipeline.filters.clone(), own)?;
                 self.source(id, &mut |batch, _space| {
                     aggregate.add_sync(self.gpu, &metrics.times, &batch)?;
                     Ok(Wanted::More)
                 })?;
-                let space = Space::new_sync(&self.gpu.device, 0)?;
+                let space = self.space_sync()?;
                 let groups = aggregate.finish_sync(self.gpu, &metrics.times, &space)?;
                 match groups.rows {
                     0 => Ok(Wanted::More),
@@ -75,7 +77,7 @@ impl Flow<'_> {
                     sort.add_sync(self.gpu, &metrics.times, batch, space)?;
                     Ok(Wanted::More)
                 })?;
-                let space = Space::new_sync(&self.gpu.device, 0)?;
+                let space = self.space_sync()?;
                 match sort.finish_sync(self.gpu, &metrics.times, &space)? {
                     Some(sorted) => take(sorted, space),
                     None => Ok(Wanted::More),
@@ -85,6 +87,19 @@ impl Flow<'_> {
                 "pipeline {id} builds a table, which has no rows to hand on"
             ))
             .into()),
+            Sink::Window(spec) => {
+                let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
+                let mut window = Window::new(filters, outputs, spec.clone());
+                self.source(id, &mut |batch, space| {
+                    window.add_sync(self.gpu, &metrics.times, batch, space)?;
+                    Ok(Wanted::More)
+                })?;
+                let space = self.space_sync()?;
+                match window.finish_sync(self.gpu, &metrics.times, &space)? {
+                    Some(rows) => take(rows, space),
+                    None => Ok(Wanted::More),
+                }
+            }
         }
     }
 
@@ -137,7 +152,7 @@ impl Flow<'_> {
             build.add_sync(self.gpu, &metrics.times, batch, space)?;
             Ok(Wanted::More)
         })?;
-        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output)?;
+        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, self.space_sync()?)?;
         metrics.rows(table.rows());
         Ok(table)
     }
@@ -172,6 +187,11 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
+    /// Memory for an operator, none yet.
+    fn space_sync(&self) -> Result<Space> {
+        Ok(Space::new_sync(&self.gpu.device, 0)?.on(&self.stream))
+    }
+
     /// What pipeline `id` reads.
     fn read(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
         let started = Instant::now();
@@ -183,7 +203,7 @@ impl Flow<'_> {
             let begun = Instant::now();
             let wanted = match batch.rows {
                 0 => Ok(Wanted::More),
-                _ => take(batch, space),
+                _ => take(batch, space.on(&self.stream)),
             };
             taking += begun.elapsed();
             wanted

@@ -102,6 +102,7 @@ impl Job {
             context: &self.context,
             handle: &self.handle,
             stop: &self.stop,
+            stream: self.gpu.device.urgent_stream()?,
             metrics: &metrics,
         };
         let schema = self.original.schema();

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use kernels::KernelSource;
 
 use crate::batch::Repr;
-use crate::operator::{Build, Foreseen, Foretold, Gpu, Rows, Sort};
+use crate::operator::{Build, Foreseen, Foretold, Gpu, Rows, Sort, Window};
 use crate::pipeline::expr::ColumnShape;
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
@@ -170,6 +170,10 @@ impl Foresight<'_> {
                 let (kept, table) = self.foreseen.build(&build, pipeline.outputs.len(), columns);
                 shapes.push(kept);
                 self.tables.entry(id).or_insert(table).columns.clone()
+            }
+            Sink::Window(spec) => {
+                let window = Window::new(filters, outputs, spec.clone());
+                self.foreseen.window(&window, columns)
             }
             Sink::Sort(spec) => {
                 let mut kept = self

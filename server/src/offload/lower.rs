@@ -21,9 +21,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use super::Fallback;
-use super::aggregate;
-use super::join;
+use super::{Fallback, aggregate, join, window};
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
 use crate::pipeline::{
@@ -200,6 +198,9 @@ impl Lowering {
         }
         if let Some(join) = join::Join::of(plan) {
             return self.join(plan, &join?);
+        }
+        if let Some(node) = window::node_of(plan) {
+            return window::open(self, plan, &node);
         }
         if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
             return self.union(plan);
@@ -380,8 +381,9 @@ fn is_worth_uploading(graph: &PipelineGraph) -> bool {
 }
 
 /// Whether the rows of a plan are in the order of a sort, which operators after it keep.
-fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(super) fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let keeps = plan.is::<ProjectionExec>()
+        || window::node_of(plan).is_some()
         || plan.is::<FilterExec>()
         || plan.is::<CooperativeExec>()
         || plan.is::<LocalLimitExec>()

@@ -6,6 +6,7 @@
 mod aggregate;
 mod join;
 mod lower;
+mod window;
 
 use std::collections::HashSet;
 use std::sync::Arc;

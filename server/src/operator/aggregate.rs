@@ -1,16 +1,19 @@
 //! Aggregation: rows find their groups and are added to them; at the end groups become rows.
 
+use std::sync::Arc;
+
 use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord};
 
 use super::columns::{addresses, filled, new_column_sync};
 use super::distinct::Distinct;
+use super::ordered::Ordered;
 use super::program::{More, Program, Programs, Shape};
 use super::{Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
 use crate::pipeline::AggregateSpec;
-use crate::pipeline::aggregate::{Accumulator, Combine};
-use crate::pipeline::expr::Expr;
+use crate::pipeline::aggregate::{Accumulator, Finish};
+use crate::pipeline::expr::{Expr, Node};
 use crate::pipeline::kernels::{
     BLOCK_THREADS, FINISH, KeyLayout, Strategy, UPDATE, find_groups, finish, key_layout, update,
     update_extremes,
@@ -31,11 +34,14 @@ pub struct Aggregate {
     layout: KeyLayout,
     space: Space,
     table: GroupTable,
-    finders: Programs<()>,
+    /// By grouping set.
+    finders: Programs<usize>,
     updaters: Programs<Strategy>,
     extremes: Programs<()>,
-    /// Of the accumulators that count different values, in their order.
+    /// The sets of different values that accumulators want.
     distincts: Vec<Distinct>,
+    /// One a value that takes rows in order.
+    ordered: Vec<Ordered>,
 }
 
 impl Aggregate {
@@ -50,9 +56,15 @@ impl Aggregate {
         let capacity = if spec.keys.is_empty() { 1 } else { GROUPS_MIN };
         let (stream, reservation) = (&space.stream, &space.reservation);
         let table = GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?;
-        let distincts = counted_distinct(&spec).map(|(_, counted)| Distinct::new(gpu, counted, &space));
+        let mut distincts: Vec<Distinct> = Vec::new();
+        for (_, wants) in wanting_sets(&spec) {
+            if !distincts.iter().any(|known| known.serves(wants)) {
+                distincts.push(Distinct::new(gpu, wants, &space)?);
+            }
+        }
         Ok(Self {
-            distincts: distincts.collect::<Result<_>>()?,
+            distincts,
+            ordered: spec.ordered.iter().cloned().map(Ordered::new).collect(),
             layout,
             spec,
             filters,
@@ -79,6 +91,7 @@ impl Aggregate {
         added
     }
 
+    /// Adds the rows to their groups, one of each grouping set.
     fn add_grouped(
         &mut self,
         gpu: &Gpu,
@@ -86,14 +99,53 @@ impl Aggregate {
         batch: &DeviceBatch,
         error: &ErrorWord,
     ) -> Result<()> {
-        let (filters, keys, layout) = (&self.filters, &self.spec.keys, &self.layout);
-        let program = self.finders.of(gpu, times, batch, (), |columns| {
+        for set in 0..self.spec.sets.len().max(1) {
+            let (groups, count) = self.find_sync(gpu, times, batch, set, error)?;
+            self.add_to_groups(gpu, times, batch, Some(&groups), count, error)?;
+        }
+        Ok(())
+    }
+
+    /// The group of each row in a grouping set, and how many groups there are.
+    fn find_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        set: usize,
+        error: &ErrorWord,
+    ) -> Result<(Arc<Buffer>, usize)> {
+        let keys = self.spec.sets.get(set).unwrap_or(&self.spec.keys);
+        let (filters, layout) = (&self.filters, &self.layout);
+        let program = self.finders.of(gpu, times, batch, set, |columns| {
+            // A row of no columns stands for a set without keys: nothing filters it.
+            let filters: &[Expr] = if columns.is_empty() { &[] } else { filters };
             find_groups(columns, filters, keys, layout)
         })?;
         let groups = self.space.take_sync(batch.rows * 4)?;
         let table = &mut self.table;
         let fill = program.enter_sync(&self.space, times, batch, Some(&groups), table, error)?;
-        self.add_to_groups(gpu, times, batch, Some(&groups), fill.count, error)
+        Ok((Arc::new(groups), fill.count))
+    }
+
+    /// Without any row, a grouping set of no keys still has its one group.
+    fn enter_empty_sets_sync(&mut self, gpu: &Gpu, times: &KernelTimes) -> Result<()> {
+        let is_empty = |set: &Vec<Expr>| set.iter().all(|key| matches!(key.node, Node::Literal(_)));
+        let empty: Vec<usize> = (0..self.spec.sets.len())
+            .filter(|&set| is_empty(&self.spec.sets[set]))
+            .collect();
+        if empty.is_empty() || self.table.fill_sync()?.count > 0 {
+            return Ok(());
+        }
+        let row = DeviceBatch {
+            rows: 1,
+            columns: Vec::new(),
+        };
+        let error = self.space.error_word_sync()?;
+        for set in empty {
+            self.find_sync(gpu, times, &row, set, &error)?;
+        }
+        Ok(error.check_sync(&self.space.stream, UPDATE)?)
     }
 
     fn add_to_groups(
@@ -101,15 +153,16 @@ impl Aggregate {
         gpu: &Gpu,
         times: &KernelTimes,
         batch: &DeviceBatch,
-        groups: Option<&Buffer>,
+        grouped: Option<&Arc<Buffer>>,
         group_count: usize,
         error: &ErrorWord,
     ) -> Result<()> {
-        if self.spec.has(Combine::is_plain) {
+        let groups = grouped.map(Arc::as_ref);
+        if self.spec.has(Accumulator::is_plain) {
             self.update(gpu, times, batch, groups, group_count, error)?;
         }
         let (filters, spec) = (&self.filters, &self.spec);
-        if spec.has(Combine::is_extreme) {
+        if spec.has(|added| added.combine.is_extreme()) {
             let program = self.extremes.of(gpu, times, batch, (), |columns| {
                 update_extremes(columns, filters, spec)
             })?;
@@ -117,6 +170,9 @@ impl Aggregate {
         }
         for distinct in &mut self.distincts {
             distinct.add_sync(gpu, times, batch, filters, groups, error, &self.space)?;
+        }
+        for ordered in &mut self.ordered {
+            ordered.add_sync(gpu, times, batch, filters, grouped, &self.space)?;
         }
         Ok(())
     }
@@ -165,15 +221,18 @@ impl Aggregate {
     }
 
     /// The groups as rows: their keys, then the outcomes.
-    pub fn finish_sync(self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<DeviceBatch> {
+    pub fn finish_sync(mut self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<DeviceBatch> {
+        self.enter_empty_sets_sync(gpu, times)?;
         let table = &self.table;
         let rows = match self.spec.keys.is_empty() {
             true => 1,
             false => table.fill_sync()?.count,
         };
-        for ((word, _), distinct) in counted_distinct(&self.spec).zip(&self.distincts) {
-            let first = word * table.capacity() * 8;
-            distinct.finish_sync(table.state().slice(first..first + table.capacity() * 8)?)?;
+        for (start, wants) in wanting_sets(&self.spec) {
+            let set = self.distincts.iter().find(|set| set.serves(wants));
+            let set = set.ok_or_else(|| unplanned("an accumulator without its set".into()))?;
+            let (state, capacity) = (table.state(), table.capacity());
+            set.finish_sync(gpu, times, wants, start, state, capacity, &self.space)?;
         }
         // What was queued on the table's own stream comes first: its buffers order that.
         let mut columns = self.columns(rows, space)?;
@@ -208,6 +267,16 @@ impl Aggregate {
         for column in columns.iter_mut().filter(|column| column.repr == Repr::Str) {
             column.owners = owners.clone();
         }
+        for (outcome, column) in self
+            .spec
+            .outcomes
+            .iter()
+            .zip(&mut columns[self.spec.keys.len()..])
+        {
+            if let Finish::Ordered(place) = outcome.finish {
+                *column = self.ordered[place].finish_sync(gpu, times, rows, space)?;
+            }
+        }
         Ok(DeviceBatch { rows, columns })
     }
 
@@ -221,18 +290,18 @@ impl Aggregate {
     }
 }
 
-/// The accumulators that count different values, each with the first word of its state.
-fn counted_distinct(spec: &AggregateSpec) -> impl Iterator<Item = (usize, &Accumulator)> {
+/// The accumulators that want a set of different values, each with the first word of its state.
+fn wanting_sets(spec: &AggregateSpec) -> impl Iterator<Item = (usize, &Accumulator)> {
     let (starts, _) = spec.layout();
     let all = starts.into_iter().zip(&spec.accumulators);
-    all.filter(|(_, added)| added.combine == Combine::CountDistinct)
+    all.filter(|(_, added)| added.wants_set())
 }
 
 /// Where rows of `group_count` groups are added up, and the bytes of a block's memory that it takes.
 fn placed(spec: &AggregateSpec, group_count: usize, shared_bytes_max: usize) -> (Strategy, usize) {
     let (_, words) = spec.layout();
     let block = group_count * words * 8;
-    let latched = spec.has(|combine| combine == Combine::Moments);
+    let latched = spec.has(|added| added.combine.is_latched());
     let room = SHARED_BYTES.min(shared_bytes_max);
     match block {
         bytes if bytes * BLOCK_THREADS as usize <= room => {

@@ -3,12 +3,12 @@
 use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord, View};
 
-use super::program::Programs;
+use super::program::{Program, Programs};
 use super::{Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, Space};
-use crate::pipeline::aggregate::Accumulator;
+use crate::pipeline::aggregate::{Accumulator, Combine};
 use crate::pipeline::expr::Expr;
-use crate::pipeline::kernels::{insert_distinct, member_layout};
+use crate::pipeline::kernels::{BLOCK_THREADS, fold_members, insert_distinct, member_layout};
 
 /// Members that a set starts with room for.
 const MEMBERS_MIN: usize = 1 << 16;
@@ -65,8 +65,43 @@ impl Distinct {
         Ok(())
     }
 
-    /// Adds the number of values of each group to `counts`, a word a group.
-    pub(super) fn finish_sync(&self, counts: View<'_>) -> Result<()> {
-        Ok(self.set.count_members_sync(counts)?)
+    /// Whether this set is the one that `accumulator` wants.
+    pub(super) fn serves(&self, accumulator: &Accumulator) -> bool {
+        accumulator.argument.as_ref() == Some(&self.argument) && accumulator.filter == self.filter
+    }
+
+    /// Adds the values of each group to its `accumulator`, or their number if that is what it counts. `state` is the state
+    /// of `capacity` groups, in which `start` is the accumulator's first word.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn finish_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        accumulator: &Accumulator,
+        start: usize,
+        state: View<'_>,
+        capacity: usize,
+        space: &Space,
+    ) -> Result<()> {
+        if accumulator.combine == Combine::CountDistinct {
+            let words = start * capacity * 8..(start + 1) * capacity * 8;
+            return Ok(self.set.count_members_sync(state.slice(words)?)?);
+        }
+        let members = self.set.fill_sync()?.count;
+        if members == 0 {
+            return Ok(());
+        }
+        let generated = fold_members(accumulator, start).map_err(unplanned)?;
+        let program = Program::compile(gpu, times, generated)?;
+        let args = kernels::Args::new()
+            .view(self.set.header())
+            .view(state)
+            .value(capacity as u64);
+        let uses = self.set.uses();
+        let args = uses.into_iter().fold(args, |args, buffer| args.also_uses(buffer));
+        times.timed(space, || {
+            let grid = kernels::Grid::covering(members, BLOCK_THREADS as usize, BLOCK_THREADS);
+            Ok(space.stream.launch(program.kernel(), grid, &args)?)
+        })
     }
 }

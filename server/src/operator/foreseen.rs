@@ -8,9 +8,9 @@ use kernels::KernelSource;
 
 use super::aggregate::strategies;
 use super::join::foreseen_joins;
-use super::{Build, Foretold, Gpu, Rows, Sort};
+use super::{Build, Foretold, Gpu, Rows, Sort, Window};
 use crate::batch::Repr;
-use crate::pipeline::aggregate::Combine;
+use crate::pipeline::aggregate::Accumulator;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
     Generated, find_groups, finish, insert_distinct, key_layout, mask, measure_texts, project, sort_keys,
@@ -106,6 +106,11 @@ impl Foreseen {
         self.possible.extend(other.possible);
     }
 
+    /// Those that keep rows for a window; returns the shapes of what leaves.
+    pub fn window(&mut self, window: &Window, columns: &[ColumnShape]) -> Vec<ColumnShape> {
+        window.foresee(self, columns)
+    }
+
     /// Those of an aggregation of rows for which all `filters` are true; returns the shapes of its groups.
     pub fn aggregate(
         &mut self,
@@ -118,23 +123,29 @@ impl Foreseen {
             return Vec::new();
         };
         let grouped = !spec.keys.is_empty();
-        if grouped {
-            let finder = find_groups(columns, filters, &spec.keys, &layout);
+        let whole = [spec.keys.clone()];
+        let sets = match (grouped, spec.sets.is_empty()) {
+            (false, _) => &[],
+            (true, true) => &whole[..],
+            (true, false) => &spec.sets[..],
+        };
+        for keys in sets {
+            let finder = find_groups(columns, filters, keys, &layout);
             self.certain.extend(source(finder));
         }
-        if spec.has(Combine::is_plain) {
+        if spec.has(Accumulator::is_plain) {
             let mut updaters = strategies(spec, gpu.device.info().shared_bytes_max as usize)
                 .into_iter()
                 .filter_map(|strategy| source(update(columns, filters, spec, strategy)));
             self.certain.extend(updaters.next());
             self.possible.extend(updaters);
         }
-        if spec.has(Combine::is_extreme) {
+        if spec.has(|added| added.combine.is_extreme()) {
             self.certain
                 .extend(source(update_extremes(columns, filters, spec)));
         }
         let distinct = spec.accumulators.iter();
-        for counted in distinct.filter(|added| added.combine == Combine::CountDistinct) {
+        for counted in distinct.filter(|added| added.wants_set()) {
             let filter = counted.filter.as_ref();
             let inserted = counted
                 .argument

@@ -5,6 +5,7 @@ use kernels::join::Joiner;
 use kernels::select::Selector;
 use kernels::sort::Sorter;
 use kernels::strings::StringWriter;
+use kernels::window::Windower;
 use kernels::{Device, DeviceOptions, KernelSource};
 
 use crate::error::Result;
@@ -28,6 +29,8 @@ pub struct Gpu {
     pub joiner: Joiner,
     /// Orders.
     pub sorter: Sorter,
+    /// Segments of sorted rows.
+    pub windower: Windower,
 }
 
 impl Gpu {
@@ -49,6 +52,7 @@ impl Gpu {
             grouper: Grouper::new(&device).map_err(on_device)?,
             joiner: Joiner::new(&device).map_err(on_device)?,
             sorter: Sorter::new(&device).map_err(on_device)?,
+            windower: Windower::new(&device).map_err(on_device)?,
             device,
         })
     }

@@ -11,10 +11,12 @@ mod foreseen;
 mod gpu;
 mod join;
 mod limit;
+mod ordered;
 mod program;
 mod rows;
 mod select;
 mod sort;
+mod window;
 
 pub use aggregate::Aggregate;
 pub use foreseen::Foreseen;
@@ -24,6 +26,7 @@ pub use limit::Limit;
 pub use program::KernelTimes;
 pub use rows::Rows;
 pub use sort::Sort;
+pub use window::Window;
 
 use datafusion::error::DataFusionError;
 use kernels::{DeviceError, ErrorFlags, Raised};

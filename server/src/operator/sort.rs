@@ -1,5 +1,6 @@
 //! Order: rows are kept until all have come, or the first of them only, and leave in order.
 
+use kernels::Buffer;
 use kernels::sort::{Keys, Sorter};
 
 use super::columns::keyed;
@@ -104,15 +105,28 @@ impl Sort {
         fetch: Option<usize>,
         space: &Space,
     ) -> Result<DeviceBatch> {
+        let (numbers, count) = self.order_sync(gpu, times, &batch, fetch, space)?;
+        gather_sync(gpu, &batch, numbers.view(), count, space)
+    }
+
+    /// The numbers of all rows of `batch`, or of the first `fetch`, in order, and how many they are.
+    pub(super) fn order_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        fetch: Option<usize>,
+        space: &Space,
+    ) -> Result<(Buffer, usize)> {
         let rows = batch.rows;
         if u32::try_from(rows).is_err() {
             return Err(Failure::Fallback(format!(
                 "{rows} rows to sort at once, numbers have 32 bits"
             )));
         }
-        let longest = self.longest_sync(gpu, times, &batch, space)?;
+        let longest = self.longest_sync(gpu, times, batch, space)?;
         let text_words: Vec<u32> = longest.iter().map(|bytes| bytes.div_ceil(8) as u32).collect();
-        let (generated, fixed) = sort_keys(&times.foreseen(shapes(&batch)), &self.spec).map_err(unplanned)?;
+        let (generated, fixed) = sort_keys(&times.foreseen(shapes(batch)), &self.spec).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let words = fixed + text_words.iter().sum::<u32>() as usize;
         let text_words = match text_words.is_empty() {
@@ -123,7 +137,7 @@ impl Sort {
         let error = space.error_word_sync()?;
         times.timed(space, || {
             let more = [More::View(keys.view()), More::optional(text_words.as_ref())];
-            program.launch(space, &batch, rows, None, error.view(), Shape::default(), &more)
+            program.launch(space, batch, rows, None, error.view(), Shape::default(), &more)
         })?;
         let count = fetch.map_or(rows, |fetch| fetch.min(rows));
         let keys = Keys {
@@ -142,7 +156,7 @@ impl Sort {
             })
         })?;
         error.check_sync(stream, SORT_KEYS)?;
-        gather_sync(gpu, &batch, numbers.view(), count, space)
+        Ok((numbers, count))
     }
 
     /// Bytes of the longest string of each string key.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use arrow::datatypes::DataType;
 
-use super::expr::Expr;
+use super::expr::{Expr, Node};
 use super::graph::list;
+use super::sort::SortKey;
 
 /// How a row is added to an accumulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +24,8 @@ pub enum Combine {
     SumFloat,
     /// Count, mean and squared differences from it, of floating-point numbers.
     Moments,
+    /// The same of pairs of numbers, with the products of their differences.
+    CoMoments,
     /// The smallest, as a word of the same order.
     Min,
     /// The largest, as a word of the same order.
@@ -49,6 +52,7 @@ impl Combine {
         match self {
             Self::SumDecimal => 2,
             Self::Moments => 4,
+            Self::CoMoments => 7,
             wide if wide.is_extreme() => 3,
             _ => 1,
         }
@@ -57,6 +61,11 @@ impl Combine {
     /// Whether rows are added to it by the kernel that adds to most.
     pub fn is_plain(self) -> bool {
         !self.is_extreme() && self != Self::CountDistinct
+    }
+
+    /// Whether its words are changed under a latch, which is the first of them.
+    pub fn is_latched(self) -> bool {
+        matches!(self, Self::Moments | Self::CoMoments)
     }
 
     /// Whether it keeps a value under a version, by a kernel that may run again over the same rows.
@@ -83,8 +92,77 @@ pub struct Accumulator {
     pub combine: Combine,
     /// Rows where it is null are left out.
     pub argument: Option<Expr>,
+    /// The second of a pair; rows where it is null are left out too.
+    pub second: Option<Expr>,
+    /// Whether different values are added once each.
+    pub distinct: bool,
     /// Rows where it is not true are left out.
     pub filter: Option<Expr>,
+}
+
+impl Accumulator {
+    /// Whether rows are added to it by the kernel that adds to most.
+    pub fn is_plain(&self) -> bool {
+        self.combine.is_plain() && !self.distinct
+    }
+
+    /// Whether a set of the argument's values is kept for it.
+    pub fn wants_set(&self) -> bool {
+        self.distinct || self.combine == Combine::CountDistinct
+    }
+}
+
+/// What is said of pairs of numbers, by their count, means, squared differences from those, and products of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairs {
+    /// Covariance of all.
+    CovariancePopulation,
+    /// Covariance of a sample.
+    CovarianceSample,
+    /// Correlation.
+    Correlation,
+    /// The slope of the line through pairs, the second number being its x.
+    Slope,
+    /// Where that line meets x = 0.
+    Intercept,
+    /// The share of the variance that the line explains.
+    Determination,
+    /// The mean of the first numbers.
+    MeanFirst,
+    /// The mean of the second numbers.
+    MeanSecond,
+    /// The first numbers' squared differences from their mean.
+    SquaresFirst,
+    /// The second numbers'.
+    SquaresSecond,
+    /// The products of both differences.
+    Products,
+}
+
+/// A value of each group that takes the group's rows in order.
+#[derive(Debug, Clone)]
+pub struct Ordered {
+    /// The value.
+    pub argument: Expr,
+    /// The order within a group, ties in the order in which rows came.
+    pub keys: Vec<SortKey>,
+    /// Rows for which one of these is not true are left out.
+    pub filters: Vec<Expr>,
+    /// What is made of the rows.
+    pub choice: Choice,
+}
+
+/// What is made of a group's rows in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The first one's value.
+    First,
+    /// The last one's value.
+    Last,
+    /// The middle one's value, or what lies halfway between the two of them.
+    Median,
+    /// The value at a fraction of the way from the first to the last, between two of them in proportion.
+    Percentile(Expr),
 }
 
 /// How a result is made of accumulators, named by their places in [`AggregateSpec::accumulators`].
@@ -113,6 +191,15 @@ pub enum Finish {
         /// The square root of it.
         deviation: bool,
     },
+    /// A statistic of pairs.
+    Pairs {
+        /// Which.
+        moments: usize,
+        /// What is said of them.
+        statistic: Pairs,
+    },
+    /// A value of rows in order: one of [`AggregateSpec::ordered`].
+    Ordered(usize),
     /// A sum of decimals, `scale_digits` digits more behind the point, divided by a count.
     AverageDecimal {
         /// Which.
@@ -142,8 +229,13 @@ pub struct Outcome {
 pub struct AggregateSpec {
     /// Over the columns of the pipeline's source.
     pub keys: Vec<Expr>,
+    /// Grouping sets, if there are any: each row is in a group of each of them, by these expressions in place of `keys`,
+    /// which are then of the same types.
+    pub sets: Vec<Vec<Expr>>,
     /// What is kept of each group.
     pub accumulators: Vec<Accumulator>,
+    /// Of what all rows are kept until they can be put in order.
+    pub ordered: Vec<Ordered>,
     /// What is made of it: columns behind those of the keys.
     pub outcomes: Vec<Outcome>,
 }
@@ -160,9 +252,20 @@ impl AggregateSpec {
         (starts.collect(), words)
     }
 
-    /// Whether any accumulator combines rows in a way that is `wanted`.
-    pub fn has(&self, wanted: impl Fn(Combine) -> bool) -> bool {
-        self.accumulators.iter().any(|added| wanted(added.combine))
+    /// Groups by `keys`, or one of all rows, of which nothing is kept yet.
+    pub fn of_keys(keys: Vec<Expr>) -> Self {
+        Self {
+            keys,
+            sets: Vec::new(),
+            accumulators: Vec::new(),
+            ordered: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Whether any accumulator is `wanted`.
+    pub fn has(&self, wanted: impl Fn(&Accumulator) -> bool) -> bool {
+        self.accumulators.iter().any(wanted)
     }
 
     /// The byte that each word of a new group is filled with.
@@ -173,19 +276,33 @@ impl AggregateSpec {
         self.accumulators.iter().flat_map(words).collect()
     }
 
-    /// Calls `visitor` with every expression over the columns of the source.
+    /// Calls `visitor` with every expression over the columns of the source. Constants of grouping sets stay as they are:
+    /// they read nothing.
     pub fn visit(&self, visitor: &mut dyn FnMut(&Expr)) {
-        let added = self.accumulators.iter();
-        let added = added.flat_map(|accumulator| accumulator.argument.iter().chain(&accumulator.filter));
-        self.keys.iter().chain(added).for_each(visitor);
+        // The expressions are the same ones either way; those of the copy are thrown away.
+        self.clone().visit_mut(&mut |expr| visitor(expr));
     }
 
     /// The same with expressions that may be replaced.
     pub fn visit_mut(&mut self, visitor: &mut dyn FnMut(&mut Expr)) {
-        let added = self.accumulators.iter_mut();
-        let added =
-            added.flat_map(|accumulator| accumulator.argument.iter_mut().chain(&mut accumulator.filter));
-        self.keys.iter_mut().chain(added).for_each(visitor);
+        let keys = match self.sets.is_empty() {
+            true => self.keys.iter_mut().collect(),
+            false => {
+                let all = self.sets.iter_mut().flatten();
+                all.filter(|expr| !matches!(expr.node, Node::Literal(_)))
+                    .collect::<Vec<_>>()
+            }
+        };
+        keys.into_iter().for_each(&mut *visitor);
+        for added in &mut self.accumulators {
+            let read = added.argument.iter_mut().chain(&mut added.second);
+            read.chain(&mut added.filter).for_each(&mut *visitor);
+        }
+        for ordered in &mut self.ordered {
+            visitor(&mut ordered.argument);
+            ordered.filters.iter_mut().for_each(&mut *visitor);
+            ordered.keys.iter_mut().for_each(|key| visitor(&mut key.expr));
+        }
     }
 
     /// The place of an accumulator, which is added if it is not there.
@@ -208,6 +325,15 @@ impl fmt::Display for Outcome {
 
 impl fmt::Display for AggregateSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.sets.is_empty() {
+            let sets = self.sets.len();
+            return write!(
+                f,
+                "group by [{}] in {sets} sets [{}]",
+                list(&self.keys),
+                list(&self.outcomes)
+            );
+        }
         match (self.keys.is_empty(), self.outcomes.is_empty()) {
             (true, _) => write!(f, "aggregate [{}]", list(&self.outcomes)),
             (false, true) => write!(f, "distinct [{}]", list(&self.keys)),

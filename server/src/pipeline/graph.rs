@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::expr::Expr;
-use super::{AggregateSpec, BuildSpec, SortSpec, Stage};
+use super::{AggregateSpec, BuildSpec, SortSpec, Stage, WindowSpec};
 use crate::scan::ScanSpec;
 
 /// A pipeline of its graph, by its place in [`PipelineGraph::pipelines`].
@@ -41,6 +41,8 @@ pub enum Sink {
     Sort(SortSpec),
     /// A breaker: rows are kept for the join that names this pipeline.
     Build(BuildSpec),
+    /// A breaker: rows are handed on, with a column a function, when all have been seen.
+    Window(WindowSpec),
 }
 
 /// One pipeline. Expressions are over the columns of its source and what joins make of them, as they stand there.
@@ -109,6 +111,7 @@ impl fmt::Display for Sink {
             Self::Aggregate(spec) => write!(f, "{spec}"),
             Self::Sort(spec) => write!(f, "{spec}"),
             Self::Build(spec) => write!(f, "{spec}"),
+            Self::Window(spec) => write!(f, "{spec}"),
         }
     }
 }

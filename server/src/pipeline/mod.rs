@@ -9,8 +9,10 @@ mod graph;
 mod join;
 pub mod kernels;
 mod sort;
+pub mod window;
 
 pub use aggregate::AggregateSpec;
 pub use graph::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 pub use join::{BuildSpec, JoinSpec, Stage};
 pub use sort::{SortKey, SortSpec};
+pub use window::WindowSpec;

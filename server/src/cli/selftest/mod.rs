@@ -58,6 +58,10 @@ pub struct SelfTestArgs {
     #[arg(long)]
     fenced: bool,
 
+    /// Check nothing: print how fast groups are found, rows sorted and values joined
+    #[arg(long)]
+    rates: bool,
+
     /// Print a line for every check, with its time
     #[arg(long, short)]
     verbose: bool,
@@ -153,10 +157,10 @@ fn check(args: &SelfTestArgs) -> Result<bool> {
     let chosen = Chosen::new(&args.prefix)?;
     let folder = Folder::new()?;
     let mut served: Vec<PathBuf> = Vec::new();
-    if !chosen.tpch.is_empty() {
+    if !chosen.tpch.is_empty() && !args.rates {
         served.push(folder.tpch()?);
     }
-    if !chosen.statements.is_empty() {
+    if !chosen.statements.is_empty() && !args.rates {
         let rows = if args.device == "sim" { ROWS_SIM } else { ROWS_GPU };
         served.push(folder.statements(rows)?);
     }
@@ -176,6 +180,9 @@ async fn check_all(args: &SelfTestArgs, chosen: &Chosen, served: &[PathBuf]) -> 
     };
     let info = gpu.device.info();
     print(&format!("device: {}, {}\n", info.label(), info.name))?;
+    if args.rates {
+        return print_rates(&gpu.device).map(|()| true);
+    }
     let mut tally = Tally {
         verbose: args.verbose,
         passed: 0,
@@ -229,6 +236,21 @@ async fn check_all(args: &SelfTestArgs, chosen: &Chosen, served: &[PathBuf]) -> 
     }
     print(&tally.summary())?;
     Ok(tally.failed == 0)
+}
+
+/// A line a step: million rows a second, and the memory that it moves at least, in gigabytes a second.
+fn print_rates(device: &Device) -> Result<()> {
+    for step in selftest::measure_throughput_sync(device).map_err(on_device)? {
+        let rate = step.rows_per_second();
+        let moved = rate * step.floor_bytes as f64 / 1e9;
+        print(&format!(
+            "{:>10.1} million rows a second, {moved:>8.1} GB/s: {}, {} rows\n",
+            rate / 1e6,
+            step.name,
+            step.rows
+        ))?;
+    }
+    Ok(())
 }
 
 fn kernel_checks(device: &Device, seeds: u64, checks: &[Check], tally: &mut Tally) -> Result<()> {

@@ -126,14 +126,14 @@ impl Build {
         Ok(())
     }
 
-    /// The table of all rows; `types` are those of the columns that leave.
+    /// The table of all rows, in `space`; `types` are those of the columns that leave.
     pub fn finish_sync(
         mut self,
         gpu: &Gpu,
         times: &KernelTimes,
         types: &arrow::datatypes::Schema,
+        space: Space,
     ) -> Result<Table> {
-        let space = Space::new_sync(&gpu.device, 0)?;
         let kept: Vec<DeviceBatch> = self.kept.drain(..).map(|(batch, _)| batch).collect();
         if kept.is_empty() {
             return Table::empty(types, space);

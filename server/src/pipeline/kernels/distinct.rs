@@ -1,10 +1,15 @@
 //! Different values of each group, as members of a set.
 
-use super::super::expr::{ColumnShape, Expr};
-use super::keys::{KeyLayout, write_keys};
-use super::{ENTER_ARGUMENTS, Generated, code, generated, keep_active, kept, over_rows};
+use super::super::aggregate::Accumulator;
+use super::super::expr::{ColumnShape, Expr, Value};
+use super::keys::{KeyLayout, from_word, write_keys};
+use super::update::{as_added, call, of_row};
+use super::{BLOCK_THREADS, ENTER_ARGUMENTS, Generated, code, generated, keep_active, kept, over_rows};
 use crate::batch::Repr;
+use kernels::KernelSource;
 
+/// Name of the kernel of [`fold_members`].
+pub const FOLD_MEMBERS: &str = "fold_members";
 /// Name of the kernel of [`insert_distinct`].
 pub const INSERT_DISTINCT: &str = "insert_distinct";
 
@@ -53,4 +58,44 @@ pub fn insert_distinct(
     let body = code.take_text();
     let text = over_rows(INSERT_DISTINCT, ENTER_ARGUMENTS, "", &body, "");
     Ok(generated(INSERT_DISTINCT, text, &code))
+}
+
+/// Adds the value of each member of a set to an accumulator of its group, whose first word is `start`. Arguments:
+/// `const WfGroups* set`, `u64* state`, `u64 capacity`.
+pub fn fold_members(accumulator: &Accumulator, start: usize) -> Result<Generated, String> {
+    let argument = accumulator
+        .argument
+        .as_ref()
+        .ok_or("different values of nothing")?;
+    let repr = argument.repr()?;
+    if repr == Repr::Str {
+        return Err("strings are not added".into());
+    }
+    let word = |word: usize| format!("keys[{word}ull * set->capacity + member]");
+    let high = if repr == Repr::I128 {
+        word(2)
+    } else {
+        "0ull".into()
+    };
+    let value = Value {
+        text: "value".into(),
+        valid: None,
+        repr,
+        most: None,
+    };
+    let added = of_row(accumulator.combine, &as_added(accumulator.combine, &value)?);
+    let place = |word: usize| format!("state[{}ull * capacity + group]", start + word);
+    let text = format!(
+        "WF_KERNEL({BLOCK_THREADS}) {FOLD_MEMBERS}(const WfGroups* set, u64* state, u64 capacity) {{\n\
+         u64 member = wf_grid_thread();\nif (member >= set->count) return;\n\
+         const u64* keys = (const u64*)set->keys;\nu64 group = keys[member];\n\
+         {} value = {};\n{}\n}}\n",
+        repr.c_type(),
+        from_word(repr, &word(1), &high),
+        call("shared", accumulator.combine, place, &added)
+    );
+    Ok(Generated {
+        source: KernelSource::generated(FOLD_MEMBERS, text, &[FOLD_MEMBERS]),
+        literals: Vec::new(),
+    })
 }

@@ -1,6 +1,6 @@
 //! Groups to columns: their keys, and what is made of their state.
 
-use super::super::aggregate::{AggregateSpec, Combine, Finish};
+use super::super::aggregate::{Accumulator, AggregateSpec, Combine, Finish, Pairs};
 use super::keys::{KeyLayout, from_word};
 use super::rows::zero;
 use super::{BLOCK_THREADS, Generated};
@@ -19,7 +19,6 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
     let mut body: String = (0..words)
         .map(|word| format!("const u64 s{word} = active ? state[{word}ull * capacity + at] : 0ull;\n"))
         .collect();
-    body.push_str("bool overflow = false;\n");
     for (index, (key, &(word, repr))) in spec.keys.iter().zip(&layout.keys).enumerate() {
         let place = |word: usize| format!("keys[{word}ull * capacity + at]");
         let valid = match key.nullable {
@@ -41,62 +40,18 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
     }
     for (place, outcome) in spec.outcomes.iter().enumerate() {
         let index = spec.keys.len() + place;
+        if matches!(outcome.finish, Finish::Ordered(_)) {
+            continue;
+        }
         let repr = Repr::of(&outcome.data_type)
             .ok_or_else(|| format!("{outcome} of type {} is not held on the GPU", outcome.data_type))?;
         let word = |accumulator: usize, word: usize| format!("s{}", starts[accumulator] + word);
-        let (valid, value) = match &outcome.finish {
-            Finish::Value { accumulator, count } => {
-                let valid = match count {
-                    Some(count) => format!("{} != 0", word(*count, 0)),
-                    None => "true".into(),
-                };
-                let combine = spec.accumulators[*accumulator].combine;
-                let words = [0, 1, 2].map(|place| word(*accumulator, place));
-                (valid, whole(combine, repr, &words))
-            }
-            Finish::AverageFloat { sum, count } => (
-                format!("{} != 0", word(*count, 0)),
-                format!(
-                    "(f64)(__longlong_as_double((i64){}) / (f64){})",
-                    word(*sum, 0),
-                    word(*count, 0)
-                ),
-            ),
-            Finish::Variance {
-                moments,
-                of_sample,
-                deviation,
-            } => {
-                let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
-                let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
-                let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
-                (format!("{} > {less}.0", float(1)), spread)
-            }
-            Finish::AverageDecimal {
-                sum,
-                count,
-                scale_digits,
-                precision,
-            } => {
-                body.push_str(&format!(
-                    "const i128 average{index} = wf_average((i128)((u128){} << 64 | {}), {}, {}, {}, &overflow);\n",
-                    word(*sum, 1),
-                    word(*sum, 0),
-                    word(*count, 0),
-                    power_of_ten(*scale_digits),
-                    power_of_ten(u32::from(*precision)),
-                ));
-                (
-                    format!("{} != 0", word(*count, 0)),
-                    format!("({})average{index}", repr.c_type()),
-                )
-            }
-        };
+        let (before, valid, value) = made(&spec.accumulators, &outcome.finish, repr, index, &word);
+        body.push_str(&before);
         body.push_str(&format!("{{ bool valid = active && {valid};\n"));
         body.push_str(&store(index, repr, &value, outcome.may_be_null()));
         body.push_str("}\n");
     }
-    body.push_str("if (active && overflow) wf_raise(error, WF_OVERFLOW, at);\n");
     let text = format!(
         "WF_KERNEL({BLOCK_THREADS}) {FINISH}(const u64* keys, const u64* state, u64 capacity, u64 rows, \
          const WfColumn* outputs, WfError* error) {{\n\
@@ -117,6 +72,111 @@ fn power_of_ten(digits: u32) -> String {
         10u64.pow(less),
         10u64.pow(more.min(19))
     )
+}
+
+/// What computes a result of accumulators: statements, whether it is not null, and its value. `word` is the text of a word
+/// of an accumulator, safe to read where `active` is false; `at` is what an error names.
+pub(super) fn made(
+    accumulators: &[Accumulator],
+    finish: &Finish,
+    repr: Repr,
+    index: usize,
+    word: &dyn Fn(usize, usize) -> String,
+) -> (String, String, String) {
+    let mut before = String::new();
+    let (valid, value) = match finish {
+        Finish::Value { accumulator, count } => {
+            let valid = match count {
+                Some(count) => format!("{} != 0", word(*count, 0)),
+                None => "true".into(),
+            };
+            let combine = accumulators[*accumulator].combine;
+            let words = [0, 1, 2].map(|place| match place < combine.words() {
+                true => word(*accumulator, place),
+                false => "0ull".into(),
+            });
+            (valid, whole(combine, repr, &words))
+        }
+        Finish::AverageFloat { sum, count } => (
+            format!("{} != 0", word(*count, 0)),
+            format!(
+                "(f64)(__longlong_as_double((i64){}) / (f64){})",
+                word(*sum, 0),
+                word(*count, 0)
+            ),
+        ),
+        Finish::Variance {
+            moments,
+            of_sample,
+            deviation,
+        } => {
+            let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
+            let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
+            let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
+            (format!("{} > {less}.0", float(1)), spread)
+        }
+        Finish::Pairs { moments, statistic } => {
+            let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
+            pairs(*statistic, &[1, 2, 3, 4, 5, 6].map(float))
+        }
+        // Another kernel's.
+        Finish::Ordered(_) => ("false".into(), zero(repr)),
+        Finish::AverageDecimal {
+            sum,
+            count,
+            scale_digits,
+            precision,
+        } => {
+            before = format!(
+                "bool overflow{index} = false;\n\
+                 const i128 average{index} = wf_average((i128)((u128){} << 64 | {}), {}, {}, {}, &overflow{index});\n\
+                 if (active && overflow{index}) wf_raise(error, WF_OVERFLOW, at);\n",
+                word(*sum, 1),
+                word(*sum, 0),
+                word(*count, 0),
+                power_of_ten(*scale_digits),
+                power_of_ten(u32::from(*precision)),
+            );
+            (
+                format!("{} != 0", word(*count, 0)),
+                format!("({})average{index}", repr.c_type()),
+            )
+        }
+    };
+    (before, valid, value)
+}
+
+/// A statistic of pairs: whether it is not null, and its value.
+fn pairs(
+    statistic: Pairs,
+    [n, first, second, of_first, of_second, products]: &[String; 6],
+) -> (String, String) {
+    let some = format!("{n} > 0.0");
+    let sloped = format!("{n} > 1.0 && {of_second} != 0.0");
+    let varied = format!("{sloped} && {of_first} != 0.0");
+    match statistic {
+        Pairs::CovariancePopulation => (some, format!("({products} / {n})")),
+        Pairs::CovarianceSample => (format!("{n} > 1.0"), format!("({products} / ({n} - 1.0))")),
+        // As DataFusion: of NaNs only if both are.
+        Pairs::Correlation => (
+            format!(
+                "({first} != {first} ? {second} != {second} : {second} == {second} && {n} > 1.0 && {of_first} != 0.0 && \
+                 {of_second} != 0.0)"
+            ),
+            format!("({products} / (sqrt({of_first}) * sqrt({of_second})))"),
+        ),
+        Pairs::Slope => (sloped, format!("({products} / {of_second})")),
+        Pairs::Intercept => (sloped, format!("({first} - {products} / {of_second} * {second})")),
+        Pairs::Determination => (
+            varied,
+            format!("({products} * {products} / ({of_first} * {of_second}))"),
+        ),
+        Pairs::MeanFirst => (some, first.clone()),
+        Pairs::MeanSecond => (some, second.clone()),
+        Pairs::SquaresFirst => (some, of_first.clone()),
+        Pairs::SquaresSecond => (some, of_second.clone()),
+        Pairs::Products => (some, products.clone()),
+    }
 }
 
 /// An accumulator's value in the form of the result.
@@ -149,7 +209,7 @@ fn validity(index: usize, nullable: bool) -> String {
     }
 }
 
-fn store(index: usize, repr: Repr, value: &str, nullable: bool) -> String {
+pub(super) fn store(index: usize, repr: Repr, value: &str, nullable: bool) -> String {
     let stored = match repr {
         Repr::Bool => format!(
             "u32 bits = __ballot_sync(WF_ALL_LANES, valid && {value});\n\

@@ -9,11 +9,15 @@ mod finish;
 mod groups;
 mod join;
 mod keys;
+mod ordered;
 mod rows;
 mod sorting;
 mod update;
+mod window;
+mod window_frames;
+mod window_values;
 
-pub use distinct::{INSERT_DISTINCT, insert_distinct, member_layout};
+pub use distinct::{FOLD_MEMBERS, INSERT_DISTINCT, fold_members, insert_distinct, member_layout};
 pub use extremes::{UPDATE_EXTREMES, update_extremes};
 pub use finish::{FINISH, finish};
 pub use groups::{FIND_GROUPS, find_groups};
@@ -22,9 +26,12 @@ pub use join::{
     dense_entries, finding, is_unsigned, key_range, look_up, may_be_dense,
 };
 pub use keys::{KeyLayout, key_layout};
+pub use ordered::{PICK_ORDERED, pick_ordered};
 pub use rows::{MASK, PROJECT, mask, project};
 pub use sorting::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};
 pub use update::{Strategy, UPDATE, update};
+pub use window::{MARK_WINDOW, WINDOW_INPUTS, join_of, mark_window, window_inputs};
+pub use window_values::{SOURCE_WORDS, WINDOW_VALUES, window_values};
 
 use kernels::KernelSource;
 

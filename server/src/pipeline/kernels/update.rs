@@ -63,7 +63,7 @@ fn added_to<'a>(
     starts: &'a [usize],
 ) -> impl Iterator<Item = (&'a Accumulator, &'a usize)> {
     let all = spec.accumulators.iter().zip(starts);
-    all.filter(|(accumulator, _)| accumulator.combine.is_plain())
+    all.filter(|(accumulator, _)| accumulator.is_plain())
 }
 
 /// When a row counts, and what is added of it.
@@ -84,17 +84,25 @@ pub(super) fn added(code: &mut Code, accumulator: &Accumulator) -> Result<(Strin
     if let Some(valid) = &value.valid {
         condition = format!("{condition} && {valid}");
     }
-    Ok((condition, as_added(accumulator.combine, &value)?))
+    let mut text = as_added(accumulator.combine, &value)?;
+    if let Some(second) = &accumulator.second {
+        let second = code.value(second)?;
+        if let Some(valid) = &second.valid {
+            condition = format!("{condition} && {valid}");
+        }
+        text = format!("{text}, {}", as_added(accumulator.combine, &second)?);
+    }
+    Ok((condition, text))
 }
 
 /// A value in the form in which its accumulator takes it.
-fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
+pub(super) fn as_added(combine: Combine, value: &Value) -> Result<String, String> {
     let text = &value.text;
     Ok(match combine {
         Combine::Count | Combine::CountDistinct => "1ull".into(),
         Combine::SumInteger => format!("(u64)({text})"),
         Combine::SumDecimal => format!("(i128)({text})"),
-        Combine::SumFloat | Combine::Moments => format!("(f64)({text})"),
+        Combine::SumFloat | Combine::Moments | Combine::CoMoments => format!("(f64)({text})"),
         Combine::MinWide | Combine::MaxWide => format!("(i128)({text})"),
         Combine::MinText | Combine::MaxText => text.clone(),
         Combine::Min | Combine::Max => match value.repr {
@@ -118,6 +126,7 @@ fn verb(combine: Combine) -> &'static str {
         Combine::SumDecimal => "add_wide",
         Combine::SumFloat => "add_f64",
         Combine::Moments => "moments",
+        Combine::CoMoments => "co_moments",
         Combine::Min => "min",
         Combine::Max => "max",
         Combine::MinWide | Combine::MaxWide => "extreme_wide",
@@ -129,9 +138,9 @@ fn verb(combine: Combine) -> &'static str {
 }
 
 /// The call that adds `value` to the words of an accumulator; `place` names a word.
-fn call(form: &str, combine: Combine, place: impl Fn(usize) -> String, value: &str) -> String {
+pub(super) fn call(form: &str, combine: Combine, place: impl Fn(usize) -> String, value: &str) -> String {
     // Words of one thread's own need no latch.
-    let first = usize::from(combine == Combine::Moments && form == "own");
+    let first = usize::from(combine.is_latched() && form == "own");
     let places: Vec<String> = (first..combine.words())
         .map(|word| format!("&{}", place(word)))
         .collect();
@@ -139,9 +148,10 @@ fn call(form: &str, combine: Combine, place: impl Fn(usize) -> String, value: &s
 }
 
 /// What one row adds.
-fn of_row(combine: Combine, value: &str) -> String {
+pub(super) fn of_row(combine: Combine, value: &str) -> String {
     match combine {
         Combine::Moments => format!("1.0, {value}, 0.0"),
+        Combine::CoMoments => format!("1.0, {value}, 0.0, 0.0, 0.0"),
         _ => value.to_owned(),
     }
 }
@@ -210,6 +220,10 @@ fn after(spec: &AggregateSpec, strategy: Strategy, starts: &[usize], words: usiz
         Combine::SumFloat => "__longlong_as_double((i64)b0)",
         Combine::Moments => {
             "__longlong_as_double((i64)b1), __longlong_as_double((i64)b2), __longlong_as_double((i64)b3)"
+        }
+        Combine::CoMoments => {
+            "__longlong_as_double((i64)b1), __longlong_as_double((i64)b2), __longlong_as_double((i64)b3), \
+             __longlong_as_double((i64)b4), __longlong_as_double((i64)b5), __longlong_as_double((i64)b6)"
         }
         _ => "b0",
     };
