@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use kernels::KernelSource;
 
 use crate::batch::Repr;
+use crate::config::sections::DebugForce;
 use crate::operator::{Build, Foreseen, Gpu, Rows, Sort};
 use crate::pipeline::expr::ColumnShape;
 use crate::pipeline::{Pipeline, PipelineGraph, Sink, Source};
@@ -122,7 +123,8 @@ pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph) -> (Vec<Shapes>, Foresee
             Sink::Aggregate(spec) => foreseen.aggregate(gpu, spec, &pipeline.filters, &columns),
             Sink::Build(spec) => {
                 let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
-                let mut kept = foreseen.build(&Build::new(filters, outputs, spec.clone()), &columns);
+                let build = Build::new(filters, outputs, spec.clone(), DebugForce::None);
+                let mut kept = foreseen.build(&build, &columns);
                 shapes.push(kept.clone());
                 kept.truncate(pipeline.outputs.len());
                 kept

@@ -8,6 +8,7 @@ use super::distinct::Distinct;
 use super::program::{More, Program, Programs, Shape};
 use super::{Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
+use crate::config::sections::DebugForce;
 use crate::pipeline::AggregateSpec;
 use crate::pipeline::aggregate::{Accumulator, Combine};
 use crate::pipeline::expr::Expr;
@@ -18,6 +19,8 @@ use crate::pipeline::kernels::{
 
 /// Groups that a table starts with room for.
 const GROUPS_MIN: usize = 1 << 14;
+/// The same where tables are made to grow.
+const GROUPS_FORCED: usize = 4;
 /// Groups for which a block's memory is the place, where there is one.
 const GROUPS_FEW: usize = 128;
 /// Shared memory of a block that leaves room for two blocks a multiprocessor.
@@ -36,18 +39,29 @@ pub struct Aggregate {
     extremes: Programs<()>,
     /// Of the accumulators that count different values, in their order.
     distincts: Vec<Distinct>,
+    force: DebugForce,
 }
 
 impl Aggregate {
     /// An aggregation of rows for which all `filters` are true, without rows yet. `space` is its own.
-    pub fn new(gpu: &Gpu, spec: AggregateSpec, filters: Vec<Expr>, space: Space) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        spec: AggregateSpec,
+        filters: Vec<Expr>,
+        force: DebugForce,
+        space: Space,
+    ) -> Result<Self> {
         let layout = key_layout(&spec.keys).map_err(unplanned)?;
         let shape = GroupShape {
             key_words: layout.words,
             texts: layout.texts.clone(),
             state: spec.initial_bytes(),
         };
-        let capacity = if spec.keys.is_empty() { 1 } else { GROUPS_MIN };
+        let capacity = match force {
+            _ if spec.keys.is_empty() => 1,
+            DebugForce::SmallTables => GROUPS_FORCED,
+            _ => GROUPS_MIN,
+        };
         let (stream, reservation) = (&space.stream, &space.reservation);
         let table = GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?;
         let distincts = counted_distinct(&spec).map(|(_, counted)| Distinct::new(gpu, counted, &space));
@@ -61,6 +75,7 @@ impl Aggregate {
             finders: Programs::default(),
             updaters: Programs::default(),
             extremes: Programs::default(),
+            force,
         })
     }
 
@@ -152,6 +167,9 @@ impl Aggregate {
     fn strategy(&self, gpu: &Gpu, grouped: bool, group_count: usize) -> (Strategy, Shape) {
         if !grouped {
             return (Strategy::Registers, Shape::default());
+        }
+        if self.force == DebugForce::Groups {
+            return (Strategy::Global, Shape::default());
         }
         let (strategy, bytes) = placed(
             &self.spec,
