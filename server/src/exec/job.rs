@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
@@ -110,7 +111,9 @@ impl Job {
     fn on_cpu(&self) -> Result<SendableRecordBatchStream> {
         // Some operators start tasks as soon as they are asked.
         let _runtime = self.handle.enter();
-        execute_stream(Arc::clone(&self.original), Arc::clone(&self.context))
+        // Uploads may have run parts of it, and some operators run once only.
+        let original = reset_plan_states(Arc::clone(&self.original))?;
+        execute_stream(original, Arc::clone(&self.context))
     }
 
     /// Runs the subtree on the CPU after the device refused some of its input.
