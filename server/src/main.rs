@@ -5,5 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    kernels::cuda::prepare_process();
     warpflight::cli::run(warpflight::cli::Cli::parse())
 }

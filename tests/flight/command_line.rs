@@ -509,6 +509,21 @@ fn selftest() {
     assert_eq!(unknown.status.code(), Some(2), "{}", stderr(&unknown));
 }
 
+/// The seed is fixed, so that a failure is met again; `warpflight selftest --random N --seed S` tries others.
+#[test]
+fn random_statements() {
+    let mut command = warpflight();
+    command.args(["selftest", "--device", "sim", "--random", "300", "--seed", "1"]);
+    let run = output(&mut command);
+    let printed = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{printed}{}", stderr(&run));
+    assert!(
+        printed.contains("random statements: --random 300 --seed 1"),
+        "{printed}"
+    );
+    assert!(printed.ends_with("300 of 300 checks passed\n"), "{printed}");
+}
+
 #[test]
 fn kernels_build() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

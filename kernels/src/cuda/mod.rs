@@ -8,6 +8,7 @@ mod nvrtc;
 mod probe;
 
 pub(crate) use device::CudaDevice;
+pub use driver::prepare_process;
 pub use nvrtc::{NvrtcCompiler, use_nvrtc_folder};
 pub use probe::{DriverState, GpuFacts, NvrtcState, Probe, probe};
 

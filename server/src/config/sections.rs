@@ -69,6 +69,20 @@ choice! {
     }
 }
 
+choice! {
+    /// Which rarely taken path of joins and aggregations is always taken, so that tests reach it.
+    DebugForce {
+        /// None.
+        None = "none",
+        /// Keys are found as groups even where they lie close together, and groups are added up in device memory.
+        Groups = "groups",
+        /// A join's table lists the rows of each key, even where each has one; pairs leave a few at a time.
+        Lists = "lists",
+        /// Hash tables start with room for a few keys and grow.
+        SmallTables = "small_tables",
+    }
+}
+
 options! {
     /// Addresses, connections and logs.
     section "server" ServerOptions {
@@ -178,6 +192,8 @@ options! {
         partitions_in_flight: usize = 8, Session;
         /// Whether what the GPU answers is compared with what the CPU answers; a difference is an error.
         verify: bool = false, Session;
+        /// For tests: which rarely taken path of joins and aggregations is always taken.
+        debug_force: DebugForce = DebugForce::None, Session;
         /// Threads that run queries on the CPU. 0 is one a core.
         cpu_threads: usize = 0, Server;
         /// Partitions that a query on the CPU is split into. 0 is as many as cpu_threads.

@@ -58,7 +58,9 @@ impl Flow<'_> {
             Sink::Limit { skip, fetch } => self.limit(id, pipeline, Limit::new(*skip, *fetch), &mut take),
             Sink::Aggregate(spec) => {
                 let own = self.space_sync()?;
-                let mut aggregate = Aggregate::new(self.gpu, spec.clone(), pipeline.filters.clone(), own)?;
+                let filters = pipeline.filters.clone();
+                let force = self.settings.engine.debug_force;
+                let mut aggregate = Aggregate::new(self.gpu, spec.clone(), filters, force, own)?;
                 self.source(id, &mut |batch, _space| {
                     aggregate.add_sync(self.gpu, &metrics.times, &batch)?;
                     Ok(Wanted::More)
@@ -147,7 +149,7 @@ impl Flow<'_> {
             return Err(Error::internal(format!("pipeline {id} builds no table for a join")).into());
         };
         let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
-        let mut build = Build::new(filters, outputs, spec.clone());
+        let mut build = Build::new(filters, outputs, spec.clone(), self.settings.engine.debug_force);
         self.source(id, &mut |batch, space| {
             build.add_sync(self.gpu, &metrics.times, batch, space)?;
             Ok(Wanted::More)

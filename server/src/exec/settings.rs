@@ -20,9 +20,9 @@ pub struct Settings {
 }
 
 /// Decoded bytes of a scan's partition, unless the option says otherwise: a share of the memory that queries have.
-const PARTITION_SHARE: usize = 256;
+const PARTITION_SHARE: usize = 64;
 const PARTITION_BYTES_MIN: usize = 16 << 20;
-const PARTITION_BYTES_MAX: usize = 256 << 20;
+const PARTITION_BYTES_MAX: usize = 1 << 30;
 
 impl Settings {
     /// Decoded bytes of a scan's partition on a device with `memory_bytes` for queries.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
+use datafusion::physical_expr::expressions::UnKnownColumn;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
@@ -152,7 +153,10 @@ fn partitioned_as(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let partitioning = match original.output_partitioning() {
         partitioning if partitioning.partition_count() == 1 => return Ok(node),
-        Partitioning::Hash(keys, count) => Partitioning::Hash(keys.clone(), *count),
+        // A key that no column holds any more is one that nothing above relies on.
+        Partitioning::Hash(keys, count) if !keys.iter().any(|key| key.is::<UnKnownColumn>()) => {
+            Partitioning::Hash(keys.clone(), *count)
+        }
         other => Partitioning::RoundRobinBatch(other.partition_count()),
     };
     Ok(Arc::new(RepartitionExec::try_new(node, partitioning)?))

@@ -11,6 +11,7 @@ use super::ordered::Ordered;
 use super::program::{More, Program, Programs, Shape};
 use super::{Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
+use crate::config::sections::DebugForce;
 use crate::pipeline::AggregateSpec;
 use crate::pipeline::aggregate::{Accumulator, Finish};
 use crate::pipeline::expr::{Expr, Node};
@@ -21,6 +22,8 @@ use crate::pipeline::kernels::{
 
 /// Groups that a table starts with room for.
 const GROUPS_MIN: usize = 1 << 14;
+/// The same where tables are made to grow.
+const GROUPS_FORCED: usize = 4;
 /// Groups for which a block's memory is the place, where there is one.
 const GROUPS_FEW: usize = 128;
 /// Shared memory of a block that leaves room for two blocks a multiprocessor.
@@ -42,18 +45,29 @@ pub struct Aggregate {
     distincts: Vec<Distinct>,
     /// One a value that takes rows in order.
     ordered: Vec<Ordered>,
+    force: DebugForce,
 }
 
 impl Aggregate {
     /// An aggregation of rows for which all `filters` are true, without rows yet. `space` is its own.
-    pub fn new(gpu: &Gpu, spec: AggregateSpec, filters: Vec<Expr>, space: Space) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        spec: AggregateSpec,
+        filters: Vec<Expr>,
+        force: DebugForce,
+        space: Space,
+    ) -> Result<Self> {
         let layout = key_layout(&spec.keys).map_err(unplanned)?;
         let shape = GroupShape {
             key_words: layout.words,
             texts: layout.texts.clone(),
             state: spec.initial_bytes(),
         };
-        let capacity = if spec.keys.is_empty() { 1 } else { GROUPS_MIN };
+        let capacity = match force {
+            _ if spec.keys.is_empty() => 1,
+            DebugForce::SmallTables => GROUPS_FORCED,
+            _ => GROUPS_MIN,
+        };
         let (stream, reservation) = (&space.stream, &space.reservation);
         let table = GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?;
         let mut distincts: Vec<Distinct> = Vec::new();
@@ -73,6 +87,7 @@ impl Aggregate {
             finders: Programs::default(),
             updaters: Programs::default(),
             extremes: Programs::default(),
+            force,
         })
     }
 
@@ -208,6 +223,9 @@ impl Aggregate {
     fn strategy(&self, gpu: &Gpu, grouped: bool, group_count: usize) -> (Strategy, Shape) {
         if !grouped {
             return (Strategy::Registers, Shape::default());
+        }
+        if self.force == DebugForce::Groups {
+            return (Strategy::Global, Shape::default());
         }
         let (strategy, bytes) = placed(
             &self.spec,

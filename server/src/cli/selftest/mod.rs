@@ -3,6 +3,7 @@
 
 mod cases;
 mod queries;
+mod random;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -19,13 +20,14 @@ use super::local::{self, LocalServer, Plan};
 use crate::error::{Error, Result};
 use crate::error_device::on_device;
 use cases::Case;
-use queries::{Folder, Sessions};
+use queries::{Folder, Ran, Sessions};
 
 /// What `--help` says.
 pub(super) const ABOUT: &str = "Check the kernels, and queries that use them, on a device of this machine.\n\n\
     Three kinds of checks, told apart by their names: the kernels' own, such as parquet/..., compare what they compute \
     from random inputs with plain code on the CPU; tpch/... are the 22 TPC-H queries at scale 0.01; sql/... are \
-    statements over tables of all types. Queries run in a server within this process, with verify = true, and their \
+    statements over tables of all types. With --random instead, statements \
+    that nobody wrote. Queries run in a server within this process, with verify = true, and their \
     answers are compared with the CPU's.\n\n\
     The server takes its options from the environment, as `serve` does: WARPFLIGHT_NVRTC_FOLDER=/opt/nvrtc/lib.";
 
@@ -62,6 +64,22 @@ pub struct SelfTestArgs {
     #[arg(long)]
     rates: bool,
 
+    /// Run so many random statements over random tables instead, and compare their answers
+    #[arg(long, value_name = "N", conflicts_with_all = ["prefix", "seeds", "fenced"])]
+    random: Option<u64>,
+
+    /// What random statements and their tables are made from
+    #[arg(long, value_name = "S", default_value_t = 1, requires = "random")]
+    seed: u64,
+
+    /// Of the random statements, the one of this number alone
+    #[arg(long, value_name = "K", requires = "random")]
+    only: Option<u64>,
+
+    /// Count a random statement that the device does not run whole as a failure
+    #[arg(long, requires = "random")]
+    raise: bool,
+
     /// Print a line for every check, with its time
     #[arg(long, short)]
     verbose: bool,
@@ -85,6 +103,8 @@ struct Tally {
     queries: usize,
     /// How many queries the CPU ran a part of, by why; a query may have several reasons.
     fallbacks: BTreeMap<String, usize>,
+    /// How many queries both the device and the CPU refused, by what the device said.
+    refusals: BTreeMap<String, usize>,
 }
 
 impl Tally {
@@ -104,6 +124,21 @@ impl Tally {
         Ok(())
     }
 
+    /// Notes where a query ran.
+    fn placed(&mut self, plan: &Plan) {
+        let reasons = match plan {
+            Plan::Whole => {
+                self.whole += 1;
+                return;
+            }
+            Plan::Part(reasons) => reasons,
+            Plan::None => "nothing of it is for a device",
+        };
+        for reason in reasons.split("; ") {
+            *self.fallbacks.entry(reason.to_owned()).or_default() += 1;
+        }
+    }
+
     fn summary(&self) -> String {
         let mut text = String::new();
         if self.queries > 0 {
@@ -114,6 +149,9 @@ impl Tally {
         }
         for (reason, count) in &self.fallbacks {
             text.push_str(&format!("  {count} with a part on the CPU: {reason}\n"));
+        }
+        for (reason, count) in &self.refusals {
+            text.push_str(&format!("  {count} refused on both: {reason}\n"));
         }
         let all = self.passed + self.failed;
         text.push_str(&format!("{} of {all} checks passed\n", self.passed));
@@ -126,10 +164,26 @@ struct Chosen {
     kernels: Vec<Check>,
     tpch: Vec<Case>,
     statements: Vec<Case>,
+    random: Option<random::Chosen>,
 }
 
 impl Chosen {
-    fn new(prefix: &str) -> Result<Self> {
+    fn new(args: &SelfTestArgs) -> Result<Self> {
+        if let Some(count) = args.random {
+            let (seed, only, raise) = (args.seed, args.only, args.raise);
+            return Ok(Self {
+                kernels: Vec::new(),
+                tpch: Vec::new(),
+                statements: Vec::new(),
+                random: Some(random::Chosen {
+                    seed,
+                    count,
+                    only,
+                    raise,
+                }),
+            });
+        }
+        let prefix = args.prefix.as_str();
         let of = |cases: Vec<Case>| {
             cases
                 .into_iter()
@@ -141,6 +195,7 @@ impl Chosen {
             kernels: kernels.filter(|check| check.name.starts_with(prefix)).collect(),
             tpch: of(cases::tpch()),
             statements: of(cases::statements()),
+            random: None,
         };
         if chosen.kernels.is_empty() && chosen.tpch.is_empty() && chosen.statements.is_empty() {
             return Err(Error::sql(format!(
@@ -154,7 +209,7 @@ impl Chosen {
 
 /// Whether all checks passed.
 fn check(args: &SelfTestArgs) -> Result<bool> {
-    let chosen = Chosen::new(&args.prefix)?;
+    let chosen = Chosen::new(args)?;
     let folder = Folder::new()?;
     let mut served: Vec<PathBuf> = Vec::new();
     if !chosen.tpch.is_empty() && !args.rates {
@@ -163,6 +218,9 @@ fn check(args: &SelfTestArgs) -> Result<bool> {
     if !chosen.statements.is_empty() && !args.rates {
         let rows = if args.device == "sim" { ROWS_SIM } else { ROWS_GPU };
         served.push(folder.statements(rows)?);
+    }
+    if let Some(random) = &chosen.random {
+        served.push(random::write_tables(&folder, random.seed)?);
     }
     let runtime = local::runtime()?;
     let checked = runtime.block_on(local::interruptible(check_all(args, &chosen, &served)));
@@ -190,6 +248,7 @@ async fn check_all(args: &SelfTestArgs, chosen: &Chosen, served: &[PathBuf]) -> 
         whole: 0,
         queries: 0,
         fallbacks: BTreeMap::new(),
+        refusals: BTreeMap::new(),
     };
     if args.fenced && !chosen.kernels.is_empty() {
         let options = DeviceOptions {
@@ -214,25 +273,16 @@ async fn check_all(args: &SelfTestArgs, chosen: &Chosen, served: &[PathBuf]) -> 
         let start = Instant::now();
         let outcome = sessions.run(case).await;
         tally.queries += 1;
-        match &outcome {
-            Ok(Plan::Whole) => tally.whole += 1,
-            Ok(Plan::Part(reasons)) => {
-                for reason in reasons.split("; ") {
-                    *tally.fallbacks.entry(reason.to_owned()).or_default() += 1;
-                }
-            }
-            Ok(Plan::None) => {
-                *tally
-                    .fallbacks
-                    .entry("nothing of it is for a device".into())
-                    .or_default() += 1
-            }
-            Err(_) => {}
+        if let Ok(Ran { plan, .. }) = &outcome {
+            tally.placed(plan);
         }
         let outcome = outcome
             .map(drop)
             .map_err(|reason| format!("{reason}\n        {}", case.sql));
         tally.note(&case.name, start.elapsed(), outcome)?;
+    }
+    if let Some(random) = chosen.random {
+        random::run(random, &mut sessions, &mut tally).await?;
     }
     print(&tally.summary())?;
     Ok(tally.failed == 0)

@@ -1,7 +1,7 @@
 //! Queries on the device against the same on the CPU. In: cases, a device's name. Out: for each whether the answers
 //! are equal, and where it ran.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cases::{self, Case, Order};
 use super::tables;
@@ -31,10 +31,18 @@ impl Folder {
     /// # Errors
     /// `Data` if they cannot be written.
     pub fn statements(&self, rows: usize) -> Result<PathBuf> {
-        let folder = self.0.join("statements");
+        self.filled("statements", |folder| tables::write(folder, rows))
+    }
+
+    /// Its subfolder of this name with what `write` writes there.
+    ///
+    /// # Errors
+    /// `Data` if it cannot be made, or what `write` says.
+    pub fn filled(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let folder = self.0.join(name);
         std::fs::create_dir_all(&folder)
             .map_err(|error| Error::data(format!("{}: {error}", folder.display())))?;
-        tables::write(&folder, rows)?;
+        write(&folder)?;
         Ok(folder)
     }
 
@@ -60,6 +68,15 @@ impl Drop for Folder {
     }
 }
 
+/// What came of a case that the device and the CPU agree on.
+#[derive(Debug)]
+pub struct Ran {
+    /// Where it ran.
+    pub plan: Plan,
+    /// What it is refused with, if both refuse it.
+    pub refused: Option<String>,
+}
+
 /// Two sessions on one server: one on the device, one on the CPU.
 pub struct Sessions {
     device: Session,
@@ -79,13 +96,29 @@ impl Sessions {
         Ok(Self { device, cpu })
     }
 
+    /// Sets an option of the session on the device.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        self.device.set(name, value).await
+    }
+
     /// Runs a case on both: where it ran, or what was wrong.
-    pub async fn run(&mut self, case: &Case) -> Result<Plan, String> {
+    pub async fn run(&mut self, case: &Case) -> Result<Ran, String> {
         let expected = self.cpu.ask(&case.sql).await;
         match (self.on_device(&case.sql).await, expected) {
-            (Ok((plan, answer)), Ok(expected)) => same(case, &answer, &expected).map(|()| plan),
+            (Ok((plan, answer)), Ok(expected)) => {
+                same(case, &answer, &expected)?;
+                Ok(Ran { plan, refused: None })
+            }
+            // A part of it has an answer on one of them only.
+            (Err(error), Err(_)) if error.message().contains("verify: ") => Err(error.message().to_owned()),
             // What both refuse, such as a division by zero, they agree on.
-            (Err(_), Err(_)) => Ok(self.device.plan(&case.sql).await.unwrap_or(Plan::None)),
+            (Err(error), Err(_)) => Ok(Ran {
+                plan: self.device.plan(&case.sql).await.unwrap_or(Plan::None),
+                refused: Some(error.message().to_owned()),
+            }),
             (Err(error), Ok(_)) => Err(error.message().to_owned()),
             (Ok(_), Err(error)) => Err(format!("it has an answer, but the CPU says: {}", error.message())),
         }

@@ -14,10 +14,13 @@ use super::super::{Gpu, KernelTimes, Result};
 use super::Joined;
 use super::lookups::{mark_column, read_through};
 use crate::batch::{DeviceBatch, RowNumbers, Space, bitmap_bytes};
+use crate::config::sections::DebugForce;
 use crate::pipeline::kernels::{COUNT_MATCHES, MASK, count_matches, mask};
 
 /// Pairs that are written at a time.
 const PAIRS_MAX: u64 = 32 << 20;
+/// The same where the lists of a table are forced: few, so that a batch of a test has several times as many.
+const PAIRS_FORCED: u64 = 500;
 
 /// Takes a batch that leaves a join, and says whether to go on.
 pub(super) type Out<'a> = dyn FnMut(DeviceBatch) -> Result<ControlFlow<()>> + 'a;
@@ -70,9 +73,13 @@ impl Pairs {
             true => Some(space.zeros_sync(bitmap_bytes(rows))?),
             false => None,
         };
+        let pairs_max = match self.joined.table.force() {
+            DebugForce::Lists => PAIRS_FORCED,
+            _ => PAIRS_MAX,
+        };
         let mut first = 0;
         while first < found.total {
-            let count = (found.total - first).min(PAIRS_MAX) as usize;
+            let count = (found.total - first).min(pairs_max) as usize;
             let pairs = self.pairs_sync(gpu, batch, &found, first, count, space)?;
             first += count as u64;
             let left = match has_residual {

@@ -12,6 +12,7 @@ use super::super::concat::concat_sync;
 use super::super::program::{More, Program, Shape, shapes};
 use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
+use crate::config::sections::DebugForce;
 use crate::pipeline::BuildSpec;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
@@ -23,6 +24,8 @@ use crate::pipeline::kernels::{
 const DENSE_TIMES: u64 = 64;
 /// Entries that are always few enough.
 const DENSE_MIN: u64 = 1 << 20;
+/// Keys that a table has room for at first where it is made to grow.
+const KEYS_FORCED: usize = 4;
 /// Of the device's memory, what entries of dense keys may take at most: a part of so many.
 const DENSE_SHARE: u64 = 8;
 
@@ -36,6 +39,7 @@ pub struct Build {
     /// Columns that leave; keys that are none of them stand behind.
     width: usize,
     kept: Vec<(DeviceBatch, Space)>,
+    force: DebugForce,
 }
 
 /// Rows found by their keys.
@@ -56,6 +60,7 @@ pub struct Table {
     seen: Option<Buffer>,
     /// A bit for each row.
     matched: Option<Buffer>,
+    force: DebugForce,
     space: Space,
 }
 
@@ -84,7 +89,7 @@ struct Entries {
 
 impl Build {
     /// A table of what `rows` would compute as `outputs`. Keys are over the source's columns.
-    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: BuildSpec) -> Self {
+    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: BuildSpec, force: DebugForce) -> Self {
         let width = outputs.len();
         let (columns, keys) = keyed(outputs, &spec.keys);
         Self {
@@ -93,6 +98,7 @@ impl Build {
             keys,
             width,
             kept: Vec::new(),
+            force,
         }
     }
 
@@ -136,7 +142,7 @@ impl Build {
     ) -> Result<Table> {
         let kept: Vec<DeviceBatch> = self.kept.drain(..).map(|(batch, _)| batch).collect();
         if kept.is_empty() {
-            return Table::empty(types, space);
+            return Table::empty(types, self.force, space);
         }
         let mut batch = concat_sync(gpu, kept, &space)?;
         if u32::try_from(batch.rows + 1).is_err() {
@@ -179,6 +185,7 @@ impl Build {
     /// The key, if it is one that can be dense.
     fn dense_key(&self) -> Option<&Expr> {
         match &self.keys[..] {
+            _ if self.force == DebugForce::Groups => None,
             [key] if !self.spec.null_keys && Repr::of(&key.data_type).is_some_and(may_be_dense) => Some(key),
             _ => None,
         }
@@ -227,7 +234,11 @@ impl Build {
             texts: grouping.layout.texts.clone(),
             state: Vec::new(),
         };
-        let mut groups = GroupTable::new(&gpu.grouper, &space.stream, &space.reservation, shape, batch.rows)?;
+        let capacity = match self.force {
+            DebugForce::SmallTables => KEYS_FORCED,
+            _ => batch.rows,
+        };
+        let mut groups = GroupTable::new(&gpu.grouper, &space.stream, &space.reservation, shape, capacity)?;
         let of_rows = space.take_sync(batch.rows * 4)?;
         let columns = times.foreseen(shapes(batch));
         let program = Program::compile(gpu, times, grouping.find(&columns).map_err(unplanned)?)?;
@@ -261,6 +272,7 @@ impl Build {
             entries: None,
             seen: None,
             matched: None,
+            force: self.force,
             space: space.clone(),
         };
         let of_rows = entries.of_rows;
@@ -344,7 +356,7 @@ fn dense_sync(
 }
 
 impl Table {
-    fn empty(types: &arrow::datatypes::Schema, space: Space) -> Result<Self> {
+    fn empty(types: &arrow::datatypes::Schema, force: DebugForce, space: Space) -> Result<Self> {
         let column =
             |field: &Arc<arrow::datatypes::Field>| new_column_sync(field.data_type(), false, 0, &space);
         let columns = types.fields().iter().map(column).collect::<Result<_>>()?;
@@ -360,7 +372,8 @@ impl Table {
             entries: None,
             seen: Some(space.zeros_sync(8)?),
             matched: Some(space.zeros_sync(8)?),
-            space: space,
+            force,
+            space,
         })
     }
 
@@ -374,7 +387,7 @@ impl Table {
         gpu.joiner
             .enter_rows(stream, entries, rows, row_of.view(), repeated.view())?;
         let repeated: u64 = stream.read_sync(repeated.slice(0..8)?)?[0];
-        if repeated == 0 || only_presence {
+        if only_presence || (repeated == 0 && self.force != DebugForce::Lists) {
             self.rows = Some(row_of);
             return Ok(());
         }
@@ -415,6 +428,10 @@ impl Table {
 
     pub(super) fn is_unique(&self) -> bool {
         self.unique
+    }
+
+    pub(super) fn force(&self) -> DebugForce {
+        self.force
     }
 
     pub(super) fn entries(&self) -> Option<&Buffer> {

@@ -99,12 +99,12 @@ pub(super) fn write_keys(code: &mut Code, layout: &KeyLayout, keys: &[Expr]) -> 
     Ok(())
 }
 
-/// A value of up to 64 bits as a word that stands for it alone.
+/// A value of up to 64 bits as a word that stands for it alone; zero is one value, whatever its sign.
 pub(super) fn as_word(repr: Repr, value: &str) -> String {
     match repr {
         Repr::Bool => format!("({value} ? 1ull : 0ull)"),
-        Repr::F32 => format!("(u64)__float_as_uint({value})"),
-        Repr::F64 => format!("(u64)__double_as_longlong({value})"),
+        Repr::F32 => format!("(u64)__float_as_uint({value} == 0.0f ? 0.0f : {value})"),
+        Repr::F64 => format!("(u64)__double_as_longlong({value} == 0.0 ? 0.0 : {value})"),
         Repr::U8 | Repr::U16 | Repr::U32 | Repr::U64 => format!("(u64)({value})"),
         _ => format!("(u64)(i64)({value})"),
     }

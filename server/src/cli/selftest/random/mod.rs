@@ -1,0 +1,219 @@
+//! Random statements over random tables, on the device and on the CPU. In: a seed, how many, a device. Out: a line a
+//! failure with the smallest statement found that fails too, and what ran where. Statement `K` of a seed is the same
+//! however many others run.
+
+mod expr;
+mod generate;
+mod select;
+mod settings;
+mod tables;
+
+use std::time::Instant;
+
+use kernels::selftest::Random;
+
+use super::cases::{Case, Order};
+use super::queries::{Folder, Ran, Sessions};
+use super::{Tally, print};
+use crate::cli::local::Plan;
+use crate::error::Result;
+use generate::Generator;
+use select::Statement;
+use settings::Settings;
+
+/// Smaller statements that are tried for one that fails.
+const TRIES_MAX: usize = 150;
+
+/// Which statements run.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen {
+    /// What decides on tables and statements.
+    pub seed: u64,
+    /// How many.
+    pub count: u64,
+    /// This one alone.
+    pub only: Option<u64>,
+    /// Whether a statement that the device does not run whole is a failure.
+    pub raise: bool,
+}
+
+/// Writes the tables of a seed.
+///
+/// # Errors
+/// `Data` if they cannot be written.
+pub fn write_tables(folder: &Folder, seed: u64) -> Result<std::path::PathBuf> {
+    folder.filled("random", |path| tables::write(path, seed))
+}
+
+/// Runs the statements.
+pub async fn run(chosen: Chosen, sessions: &mut Sessions, tally: &mut Tally) -> Result<()> {
+    let again = format!("--random {} --seed {}", chosen.count, chosen.seed);
+    print(&format!("random statements: {again}\n"))?;
+    let numbers = match chosen.only {
+        Some(number) => number..number + 1,
+        None => 0..chosen.count,
+    };
+    for number in numbers {
+        let mut random = Random::new(chosen.seed.wrapping_mul(0x0001_0000_0001_b3) ^ number);
+        let settings = Settings::random(&mut random);
+        let statement = Generator::new(random).statement();
+        let start = Instant::now();
+        if tally.verbose {
+            print(&format!("random/{number}: {settings}{statement}\n"))?;
+        }
+        tally.queries += 1;
+        let outcome = match attempt(chosen, sessions, &settings, &statement).await? {
+            Ok(ran) => {
+                match &ran.refused {
+                    Some(reason) => *tally.refusals.entry(headline(reason)).or_default() += 1,
+                    None => tally.placed(&ran.plan),
+                }
+                Ok(())
+            }
+            Err(reason) => Err(smallest(chosen, sessions, settings, statement, reason).await?),
+        };
+        tally.note(
+            &format!("random/{} --only {number}", chosen.seed),
+            start.elapsed(),
+            outcome,
+        )?;
+    }
+    Ok(())
+}
+
+/// Runs one statement; the inner error is what is wrong with an answer.
+async fn attempt(
+    chosen: Chosen,
+    sessions: &mut Sessions,
+    settings: &Settings,
+    statement: &Statement,
+) -> Result<Result<Ran, String>> {
+    for (name, value) in settings.options() {
+        sessions.set(name, value).await?;
+    }
+    let case = Case {
+        name: String::new(),
+        sql: statement.to_string(),
+        order: match statement.order.is_empty() {
+            true => Order::Of(Vec::new()),
+            false => Order::All,
+        },
+    };
+    let ran = sessions.run(&case).await;
+    Ok(match ran {
+        Ok(Ran {
+            plan: Plan::Part(reasons),
+            refused: None,
+        }) if chosen.raise => Err(format!("it does not run whole on the device: {reasons}")),
+        ran => ran,
+    })
+}
+
+/// A failure in words, with what is left of the statement when all that can be dropped is.
+async fn smallest(
+    chosen: Chosen,
+    sessions: &mut Sessions,
+    settings: Settings,
+    statement: Statement,
+    reason: String,
+) -> Result<String> {
+    let whole = format!("{reason}\n        {settings}{statement}");
+    let (mut settings, mut smallest, mut last) = (settings, statement.clone(), reason);
+    let mut tries = 0;
+    for plainer in settings.plainer() {
+        if let Err(reason) = attempt(chosen, sessions, &plainer, &smallest).await? {
+            (settings, last) = (plainer, reason);
+        }
+    }
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = false;
+        for smaller in smallest.smaller() {
+            tries += 1;
+            if tries > TRIES_MAX {
+                break;
+            }
+            if let Err(reason) = attempt(chosen, sessions, &settings, &smaller).await? {
+                (smallest, last, goes_on) = (smaller, reason, true);
+                break;
+            }
+        }
+    }
+    Ok(format!(
+        "{whole}\n    smallest: {last}\n        {settings}{smallest}"
+    ))
+}
+
+/// The beginning of a message, without what differs from one to the next.
+fn headline(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let end = line.char_indices().nth(90).map_or(line.len(), |(at, _)| at);
+    line[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(number: u64) -> Statement {
+        Generator::new(Random::new(number)).statement()
+    }
+
+    #[test]
+    fn a_seed_repeats_its_statements() {
+        for number in 0..50 {
+            assert_eq!(statement(number).to_string(), statement(number).to_string());
+        }
+        assert_ne!(statement(1).to_string(), statement(2).to_string());
+    }
+
+    #[test]
+    fn everything_comes_up() {
+        let all: String = (0..3000)
+            .map(|number| statement(number).to_string() + "\n")
+            .collect();
+        for word in [
+            "left join",
+            "right join",
+            "full join",
+            "cross join",
+            "left semi join",
+            "right anti join",
+            "not exists (",
+            "not in (select",
+            "is not distinct from",
+            "group by",
+            "having",
+            "select distinct",
+            "union all",
+            "intersect all",
+            "except ",
+            "limit",
+            "offset",
+            "filter (where",
+            "over (partition",
+            "case when",
+            "coalesce",
+            " like ",
+            "interval",
+            "from (select",
+            "t0 ",
+            "t1 ",
+        ] {
+            assert!(all.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn smaller_statements_are_smaller() {
+        for number in 0..200 {
+            let whole = statement(number);
+            for smaller in whole.smaller() {
+                assert!(
+                    smaller.to_string().len() < whole.to_string().len() + 2,
+                    "{whole}\n{smaller}"
+                );
+            }
+        }
+    }
+}
