@@ -18,6 +18,22 @@ template <class T> WF_DEVICE T wf_shfl(T v, u32 lane) { return __shfl_sync(WF_AL
 WF_SHUFFLE_128(i128)
 WF_SHUFFLE_128(u128)
 
+// Count, mean and squared differences from it: see wf_own_moments.
+struct WfMoments {
+  f64 count;
+  f64 mean;
+  f64 squares;
+};
+WF_DEVICE WfMoments wf_shfl_up(WfMoments v, u32 delta) {
+  return WfMoments{wf_shfl_up(v.count, delta), wf_shfl_up(v.mean, delta), wf_shfl_up(v.squares, delta)};
+}
+WF_DEVICE WfMoments wf_shfl_xor(WfMoments v, u32 lanes) {
+  return WfMoments{wf_shfl_xor(v.count, lanes), wf_shfl_xor(v.mean, lanes), wf_shfl_xor(v.squares, lanes)};
+}
+WF_DEVICE WfMoments wf_shfl(WfMoments v, u32 lane) {
+  return WfMoments{wf_shfl(v.count, lane), wf_shfl(v.mean, lane), wf_shfl(v.squares, lane)};
+}
+
 struct WfSum { template <class T> static __device__ __forceinline__ T join(T a, T b) { return a + b; } };
 struct WfMin { template <class T> static __device__ __forceinline__ T join(T a, T b) { return b < a ? b : a; } };
 struct WfMax { template <class T> static __device__ __forceinline__ T join(T a, T b) { return a < b ? b : a; } };

@@ -1,22 +1,6 @@
 // Windows: operations that join the values of many rows, sums over a tree of them, and the bounds of frames. Rows are
 // sorted; a partition is the rows from `first` to before `end`, and a frame lies in it.
 
-// Count, mean and squared differences from it: see wf_own_moments.
-struct WfMoments {
-  f64 count;
-  f64 mean;
-  f64 squares;
-};
-WF_DEVICE WfMoments wf_shfl_up(WfMoments v, u32 delta) {
-  return WfMoments{wf_shfl_up(v.count, delta), wf_shfl_up(v.mean, delta), wf_shfl_up(v.squares, delta)};
-}
-WF_DEVICE WfMoments wf_shfl_xor(WfMoments v, u32 lanes) {
-  return WfMoments{wf_shfl_xor(v.count, lanes), wf_shfl_xor(v.mean, lanes), wf_shfl_xor(v.squares, lanes)};
-}
-WF_DEVICE WfMoments wf_shfl(WfMoments v, u32 lane) {
-  return WfMoments{wf_shfl(v.count, lane), wf_shfl(v.mean, lane), wf_shfl(v.squares, lane)};
-}
-
 // Each joins two values in any order; `none` joined with a value is that value.
 #define WF_JOIN(name, T, start, expression)                                                   \
   struct name {                                                                               \
