@@ -20,6 +20,9 @@ use crate::pipeline::aggregate::{Accumulator, Choice, Combine, Finish, Ordered, 
 use crate::pipeline::expr::{Expr, Node, lower};
 use crate::pipeline::{AggregateSpec, SortKey};
 
+/// Reads an expression over the columns of a pipeline's source.
+type OverSource<'a> = dyn Fn(&Arc<dyn PhysicalExpr>) -> Result<Expr, String> + 'a;
+
 /// The keys, aggregates and filters of an aggregation, over the rows that it begins with.
 #[derive(Debug)]
 pub(super) struct Sources {
@@ -103,10 +106,7 @@ pub(super) fn spec(
 
 /// The group keys, and the grouping sets if there are any: an expression a key, null where a set lacks the key, and the
 /// set's number behind them.
-fn keys(
-    group: &PhysicalGroupBy,
-    over_source: &dyn Fn(&Arc<dyn PhysicalExpr>) -> Result<Expr, String>,
-) -> Result<AggregateSpec, String> {
+fn keys(group: &PhysicalGroupBy, over_source: &OverSource<'_>) -> Result<AggregateSpec, String> {
     let lowered = |exprs: &[(Arc<dyn PhysicalExpr>, String)]| {
         let exprs = exprs.iter().map(|(expr, _)| over_source(expr));
         exprs.collect::<Result<Vec<_>, String>>()

@@ -14,11 +14,14 @@ use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
 use crate::pipeline::{BuildSpec, JoinSpec, Sink, Stage};
 
+/// Keys of both sides that are equal.
+type Equal = (Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>);
+
 /// A join, however DataFusion would run it.
 pub(super) struct Join<'a> {
     left: &'a Arc<dyn ExecutionPlan>,
     right: &'a Arc<dyn ExecutionPlan>,
-    on: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
+    on: Vec<Equal>,
     filter: Option<&'a JoinFilter>,
     join_type: JoinType,
     nulls_equal: bool,
@@ -149,7 +152,7 @@ impl Lowering {
         let makes_strings = open.filters.iter().chain(&keys).any(Expr::makes_strings);
         let is_column = |output: &Expr| matches!(output.node, crate::pipeline::expr::Node::Column(..));
         let nulls_join = matches!(join_type, JoinType::Left | JoinType::Full);
-        if !makes_strings && !(nulls_join && !open.outputs.iter().all(is_column)) {
+        if !makes_strings && (!nulls_join || open.outputs.iter().all(is_column)) {
             return (open, keys);
         }
         let (width, count) = (open.outputs.len(), keys.len());
@@ -190,8 +193,8 @@ impl Lowering {
 
 /// Keys of one side over the columns of its pipeline.
 fn keys(
-    on: &[(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)],
-    side: impl Fn(&(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)) -> &Arc<dyn PhysicalExpr>,
+    on: &[Equal],
+    side: impl Fn(&Equal) -> &Arc<dyn PhysicalExpr>,
     schema: &Schema,
     outputs: &[Expr],
 ) -> Result<Vec<Expr>, String> {

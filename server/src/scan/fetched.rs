@@ -31,6 +31,9 @@ const GAP_BYTES_MAX: u64 = 16 << 10;
 /// device, which takes longer for one and no longer for many.
 const LONG_DICTIONARIES_A_THREAD: usize = 2;
 
+/// Columns that the CPU decodes, each with why.
+type Reasons = Vec<(String, String)>;
+
 /// A partition that was read: ready to be decoded.
 #[derive(Debug)]
 pub struct Fetched {
@@ -42,7 +45,7 @@ pub struct Fetched {
     pub(super) columns: Vec<FetchedColumn>,
     pub(super) read_bytes: u64,
     pub(super) read_time: Duration,
-    pub(super) cpu_columns: Vec<(String, String)>,
+    pub(super) cpu_columns: Reasons,
 }
 
 /// A column of the partition.
@@ -295,7 +298,7 @@ impl Part<'_> {
     }
 
     /// Puts the chunks together to columns; also those that the CPU decoded, and why.
-    fn columns_sync(&self, prepared: Vec<Prepared>) -> Result<(Vec<FetchedColumn>, Vec<(String, String)>)> {
+    fn columns_sync(&self, prepared: Vec<Prepared>) -> Result<(Vec<FetchedColumn>, Reasons)> {
         let groups = &self.scan.groups[self.partition.groups.clone()];
         let first_rows: Vec<usize> = groups
             .iter()

@@ -54,7 +54,7 @@ pub async fn run(chosen: Chosen, sessions: &mut Sessions, tally: &mut Tally) -> 
         None => 0..chosen.count,
     };
     for number in numbers {
-        let mut random = Random::new(chosen.seed.wrapping_mul(0x0001_0000_0001_b3) ^ number);
+        let mut random = Random::new(chosen.seed.wrapping_mul(0x0100_0000_01b3) ^ number);
         let settings = Settings::random(&mut random);
         let statement = Generator::new(random).statement();
         let start = Instant::now();
