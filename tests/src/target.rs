@@ -88,6 +88,16 @@ fn build_server(profile: &str, features: &[&str]) -> PathBuf {
         ])
         .arg(format!("--features={}", features.join(",")))
         .current_dir(workspace_dir());
+    // What cargo tells this test of its own package: build scripts ask for these names, and would run again, and with
+    // them all that depends on them.
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix));
+        if is_of_package {
+            command.env_remove(name);
+        }
+    }
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?} cannot start: {error}"));

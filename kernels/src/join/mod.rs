@@ -122,12 +122,7 @@ impl Joiner {
         row_of: View<'_>,
         repeated: View<'_>,
     ) -> Result<()> {
-        entries.expect_len("entries of rows", rows * 4)?;
-        let args = Args::new()
-            .view(entries)
-            .value(rows as u64)
-            .view(row_of)
-            .view(repeated);
+        let args = of_entries(entries, rows)?.view(row_of).view(repeated);
         launch(stream, &self.enter_rows, rows, &args)
     }
 
@@ -139,8 +134,7 @@ impl Joiner {
         rows: usize,
         counts: View<'_>,
     ) -> Result<()> {
-        entries.expect_len("entries of rows", rows * 4)?;
-        let args = Args::new().view(entries).value(rows as u64).view(counts);
+        let args = of_entries(entries, rows)?.view(counts);
         launch(stream, &self.count_entries, rows, &args)
     }
 
@@ -154,14 +148,8 @@ impl Joiner {
         counts: View<'_>,
         listed: View<'_>,
     ) -> Result<()> {
-        entries.expect_len("entries of rows", rows * 4)?;
         listed.expect_len("rows of all lists", rows * 4)?;
-        let args = Args::new()
-            .view(entries)
-            .value(rows as u64)
-            .view(lists)
-            .view(counts)
-            .view(listed);
+        let args = of_entries(entries, rows)?.view(lists).view(counts).view(listed);
         launch(stream, &self.place_rows, rows, &args)
     }
 
@@ -262,8 +250,7 @@ impl Joiner {
         seen: View<'_>,
         bits: View<'_>,
     ) -> Result<()> {
-        entries.expect_len("entries of rows", rows * 4)?;
-        let args = Args::new().view(entries).value(rows as u64).view(seen).view(bits);
+        let args = of_entries(entries, rows)?.view(seen).view(bits);
         launch(stream, &self.mark_seen, rows, &args)
     }
 
@@ -296,6 +283,12 @@ fn width_bytes(width: StartWidth) -> usize {
         StartWidth::Bits32 => 4,
         StartWidth::Bits64 => 8,
     }
+}
+
+/// The arguments that kernels over the entries of rows, 32 bits each, begin with.
+fn of_entries(entries: View<'_>, rows: usize) -> Result<Args<'_>> {
+    entries.expect_len("entries of rows", rows * 4)?;
+    Ok(Args::new().view(entries).value(rows as u64))
 }
 
 /// A thread an item.

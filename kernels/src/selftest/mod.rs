@@ -124,6 +124,11 @@ impl Context {
     }
 }
 
+/// The bit of a row in a bitmap of 32-bit words.
+pub(crate) fn is_set(words: &[u32], row: usize) -> bool {
+    words[row / 32] >> (row % 32) & 1 == 1
+}
+
 /// Fails with the first place where two lists differ.
 pub(crate) fn expect_equal<T: PartialEq + std::fmt::Debug>(
     what: &str,

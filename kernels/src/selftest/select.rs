@@ -1,6 +1,6 @@
 //! Selection by mask, gathering by row, and the writing of strings, against plain Rust.
 
-use super::{Check, Context, Failure, Random, expect_equal};
+use super::{Check, Context, Failure, Random, expect_equal, is_set};
 use crate::parquet::StringRef;
 use crate::select::{Gather, Selector};
 use crate::strings::{OffsetWidth, StringWriter};
@@ -32,10 +32,6 @@ fn bitmap(random: &mut Random, rows: usize, percent: u64) -> Vec<u32> {
         words[row / 32] |= u32::from(random.chance(percent)) << (row % 32);
     }
     words
-}
-
-fn is_set(words: &[u32], row: usize) -> bool {
-    words[row / 32] >> (row % 32) & 1 == 1
 }
 
 fn mask(context: &mut Context) -> Result<(), Failure> {

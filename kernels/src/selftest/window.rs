@@ -1,6 +1,6 @@
 //! Segments, values joined up to each row, and trees of joined values, against plain Rust.
 
-use super::{Check, Context, Failure, Random, expect_equal};
+use super::{Check, Context, Failure, Random, expect_equal, is_set};
 use crate::module::{KernelSource, Module};
 use crate::select::Selector;
 use crate::window::{Join, Windower};
@@ -29,10 +29,6 @@ fn begins(random: &mut Random, rows: usize, percent: u64) -> Vec<u32> {
         words[row / 32] |= 1 << (row % 32);
     }
     words
-}
-
-fn is_set(words: &[u32], row: usize) -> bool {
-    words[row / 32] >> (row % 32) & 1 == 1
 }
 
 fn segments(context: &mut Context) -> Result<(), Failure> {

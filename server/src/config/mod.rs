@@ -3,6 +3,7 @@
 //! In: the texts of a file, the environment and the command line. Out: a [`Config`] of typed
 //! values. This is the only module that reads the environment. It does not know what the options do.
 
+pub mod carried;
 pub mod option;
 pub mod sections;
 pub mod session;

@@ -61,11 +61,9 @@ impl Flow<'_> {
                 let filters = pipeline.filters.clone();
                 let force = self.settings.engine.debug_force;
                 let mut aggregate = Aggregate::new(self.gpu, spec.clone(), filters, force, own)?;
-                self.source(id, &mut |batch, _space| {
-                    aggregate.add_sync(self.gpu, &metrics.times, &batch)?;
-                    Ok(Wanted::More)
+                let space = self.gather(id, &mut |batch, _space| {
+                    aggregate.add_sync(self.gpu, &metrics.times, &batch)
                 })?;
-                let space = self.space_sync()?;
                 let groups = aggregate.finish_sync(self.gpu, &metrics.times, &space)?;
                 match groups.rows {
                     0 => Ok(Wanted::More),
@@ -75,11 +73,9 @@ impl Flow<'_> {
             Sink::Sort(spec) => {
                 let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
                 let mut sort = Sort::new(filters, outputs, spec.clone());
-                self.source(id, &mut |batch, space| {
-                    sort.add_sync(self.gpu, &metrics.times, batch, space)?;
-                    Ok(Wanted::More)
+                let space = self.gather(id, &mut |batch, space| {
+                    sort.add_sync(self.gpu, &metrics.times, batch, space)
                 })?;
-                let space = self.space_sync()?;
                 match sort.finish_sync(self.gpu, &metrics.times, &space)? {
                     Some(sorted) => take(sorted, space),
                     None => Ok(Wanted::More),
@@ -92,17 +88,24 @@ impl Flow<'_> {
             Sink::Window(spec) => {
                 let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
                 let mut window = Window::new(filters, outputs, spec.clone());
-                self.source(id, &mut |batch, space| {
-                    window.add_sync(self.gpu, &metrics.times, batch, space)?;
-                    Ok(Wanted::More)
+                let space = self.gather(id, &mut |batch, space| {
+                    window.add_sync(self.gpu, &metrics.times, batch, space)
                 })?;
-                let space = self.space_sync()?;
                 match window.finish_sync(self.gpu, &metrics.times, &space)? {
                     Some(rows) => take(rows, space),
                     None => Ok(Wanted::More),
                 }
             }
         }
+    }
+
+    /// Gives all that pipeline `id` reads to `add`; returns the space for what is made of it.
+    fn gather(&self, id: PipelineId, add: &mut dyn FnMut(DeviceBatch, Space) -> Result<()>) -> Result<Space> {
+        self.source(id, &mut |batch, space| {
+            add(batch, space)?;
+            Ok(Wanted::More)
+        })?;
+        self.space_sync()
     }
 
     fn pass(&self, id: PipelineId, pipeline: &Pipeline, take: &mut Taker<'_>) -> Result<Wanted> {
@@ -150,11 +153,10 @@ impl Flow<'_> {
         };
         let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
         let mut build = Build::new(filters, outputs, spec.clone(), self.settings.engine.debug_force);
-        self.source(id, &mut |batch, space| {
-            build.add_sync(self.gpu, &metrics.times, batch, space)?;
-            Ok(Wanted::More)
+        let space = self.gather(id, &mut |batch, space| {
+            build.add_sync(self.gpu, &metrics.times, batch, space)
         })?;
-        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, self.space_sync()?)?;
+        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, space)?;
         metrics.rows(table.rows());
         Ok(table)
     }

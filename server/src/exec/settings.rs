@@ -1,13 +1,10 @@
 //! How one query is to be run: what planning and execution read of the options, carried in DataFusion's configuration
 //! so that its rules find it.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
-use datafusion::error::{DataFusionError, Result};
-
 use super::Gpus;
+use crate::config::carried::Carry;
 use crate::config::sections::{EngineOptions, Executor};
 
 /// The engine's options and devices, as a session has them.
@@ -35,31 +32,6 @@ impl Settings {
     }
 }
 
-impl ConfigExtension for Settings {
+impl Carry for Settings {
     const PREFIX: &'static str = "warpflight";
-}
-
-impl ExtensionOptions for Settings {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-
-    fn set(&mut self, key: &str, _: &str) -> Result<()> {
-        Err(DataFusionError::Configuration(format!(
-            "option warpflight.{key}: our options have bare names: SET {key} = ..."
-        )))
-    }
-
-    /// None: they are shown as our own options are.
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
 }

@@ -10,6 +10,7 @@ mod distinct;
 mod foreseen;
 mod gpu;
 mod join;
+mod kept;
 mod limit;
 mod ordered;
 mod program;

@@ -10,7 +10,7 @@ use kernels::Buffer;
 use kernels::window::Windower;
 
 use super::columns::{addresses, filled, new_column_sync};
-use super::program::{More, Program, Shape, shapes};
+use super::program::{More, Program, shapes};
 use super::{Gpu, KernelTimes, Result, Sort, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 use crate::pipeline::aggregate::Ordered as OrderedSpec;
@@ -124,9 +124,7 @@ impl Ordered {
         let rows = sorted.rows;
         let run = |generated, more: &[More<'_>]| {
             let program = Program::compile(gpu, times, generated)?;
-            times.timed(space, || {
-                program.launch(space, sorted, rows, None, error.view(), Shape::default(), more)
-            })
+            program.run(space, times, sorted, &error, more)
         };
         let words = bitmap_bytes(rows);
         let (begins, unused) = (space.take_sync(words)?, space.take_sync(words)?);

@@ -194,6 +194,28 @@ impl Program {
         Ok(literals)
     }
 
+    /// Queues the kernel over all rows of `batch`, and counts it. Returns the literals, as [`Self::launch`] does.
+    pub(super) fn run(
+        &self,
+        space: &Space,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        error: &ErrorWord,
+        more: &[More<'_>],
+    ) -> Result<Arc<Buffer>> {
+        times.timed(space, || {
+            self.launch(
+                space,
+                batch,
+                batch.rows,
+                None,
+                error.view(),
+                Shape::default(),
+                more,
+            )
+        })
+    }
+
     /// Queues the kernel, which enters the rows of `batch` into `table`, again with more room until every row found some;
     /// waits to learn whether it did. Returns how full the table is then.
     pub(super) fn enter_sync(
@@ -212,10 +234,7 @@ impl Program {
                 More::View(table.state()),
             ];
             more.extend(table.uses().into_iter().map(More::Uses));
-            times.timed(space, || {
-                let shape = Shape::default();
-                self.launch(space, batch, batch.rows, None, error.view(), shape, &more)
-            })?;
+            self.run(space, times, batch, error, &more)?;
             drop(more);
             let fill = table.fill_sync()?;
             if !fill.overflowed {

@@ -4,8 +4,9 @@ use kernels::Buffer;
 use kernels::sort::{Keys, Sorter};
 
 use super::columns::keyed;
-use super::concat::{concat_sync, gather_sync};
-use super::program::{More, Program, Shape, shapes};
+use super::concat::gather_sync;
+use super::kept::Kept;
+use super::program::{More, Program, shapes};
 use super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space};
 use crate::pipeline::expr::Expr;
@@ -25,7 +26,7 @@ pub struct Sort {
     pub(super) spec: SortSpec,
     /// Columns that leave; keys that are none of them stand behind.
     width: usize,
-    kept: Vec<(DeviceBatch, Space)>,
+    kept: Kept,
 }
 
 impl Sort {
@@ -43,7 +44,7 @@ impl Sort {
                 fetch: spec.fetch,
             },
             width,
-            kept: Vec::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -64,18 +65,13 @@ impl Sort {
         {
             batch = self.ordered_sync(gpu, times, batch, Some(fetch), &space)?;
         }
-        space.shrink();
-        self.kept.push((batch, space.clone()));
-        let Some(fetch) = self.spec.fetch else {
-            return Ok(());
-        };
-        let kept: usize = self.kept.iter().map(|(batch, _)| batch.rows).sum();
-        if kept > (fetch.saturating_mul(KEPT_TIMES)).max(KEPT_MIN) {
-            let all = self.kept.drain(..).map(|(batch, _)| batch).collect();
-            let all = concat_sync(gpu, all, &space)?;
+        self.kept.push(batch, space.clone());
+        if let Some(fetch) = self.spec.fetch
+            && self.kept.rows() > fetch.saturating_mul(KEPT_TIMES).max(KEPT_MIN)
+            && let Some(all) = self.kept.take_sync(gpu, &space)?
+        {
             let first = self.ordered_sync(gpu, times, all, Some(fetch), &space)?;
-            space.shrink();
-            self.kept.push((first, space));
+            self.kept.push(first, space);
         }
         Ok(())
     }
@@ -87,11 +83,9 @@ impl Sort {
         times: &KernelTimes,
         space: &Space,
     ) -> Result<Option<DeviceBatch>> {
-        if self.kept.is_empty() {
+        let Some(all) = self.kept.take_sync(gpu, space)? else {
             return Ok(None);
-        }
-        let kept = self.kept.drain(..).map(|(batch, _)| batch).collect();
-        let all = concat_sync(gpu, kept, space)?;
+        };
         let mut sorted = self.ordered_sync(gpu, times, all, self.spec.fetch, space)?;
         sorted.columns.truncate(self.width);
         Ok(Some(sorted))
@@ -135,10 +129,8 @@ impl Sort {
         };
         let keys = space.take_sync(words * rows * 8)?;
         let error = space.error_word_sync()?;
-        times.timed(space, || {
-            let more = [More::View(keys.view()), More::optional(text_words.as_ref())];
-            program.launch(space, batch, rows, None, error.view(), Shape::default(), &more)
-        })?;
+        let more = [More::View(keys.view()), More::optional(text_words.as_ref())];
+        program.run(space, times, batch, &error, &more)?;
         let count = fetch.map_or(rows, |fetch| fetch.min(rows));
         let keys = Keys {
             view: keys.slice(0..words * rows * 8)?,
@@ -176,18 +168,7 @@ impl Sort {
         let program = Program::compile(gpu, times, generated)?;
         let longest = space.zeros_sync(texts * 8)?;
         let error = space.error_word_sync()?;
-        times.timed(space, || {
-            let more = [More::View(longest.view())];
-            program.launch(
-                space,
-                batch,
-                batch.rows,
-                None,
-                error.view(),
-                Shape::default(),
-                &more,
-            )
-        })?;
+        program.run(space, times, batch, &error, &[More::View(longest.view())])?;
         error.check_sync(&space.stream, MEASURE_TEXTS)?;
         Ok(space.stream.read_sync(longest.slice(0..texts * 8)?)?)
     }

@@ -6,9 +6,9 @@ use arrow::datatypes::DataType;
 use kernels::window::{Segments, Windower};
 use kernels::{Buffer, ErrorWord, View};
 
-use super::columns::{addresses, filled, new_column_sync, owners_of};
-use super::concat::concat_sync;
-use super::program::{More, Program, Shape, shapes};
+use super::columns::{addresses, filled, keyed, new_column_sync, owners_of};
+use super::kept::Kept;
+use super::program::{More, Program, shapes};
 use super::{Failure, Foreseen, Gpu, KernelTimes, Result, Rows, Sort, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, bitmap_bytes};
 use crate::pipeline::aggregate::Accumulator;
@@ -22,7 +22,7 @@ use crate::pipeline::{SortKey, SortSpec, WindowSpec};
 /// The state of one window.
 #[derive(Debug)]
 pub struct Window {
-    kept: Kept,
+    source: Source,
     /// Over the columns that are kept.
     spec: WindowSpec,
     /// Columns that leave before those of the functions; others of those kept do not.
@@ -30,12 +30,12 @@ pub struct Window {
 }
 
 #[derive(Debug)]
-enum Kept {
+enum Source {
     Sorted(Sort),
     /// Rows come in order.
     InOrder {
         rows: Rows,
-        batches: Vec<(DeviceBatch, Space)>,
+        kept: Kept,
     },
 }
 
@@ -53,40 +53,38 @@ impl Window {
     /// A window over what `rows` would compute as `outputs`. Expressions of `spec` are over the source's columns.
     pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, mut spec: WindowSpec) -> Self {
         let width = outputs.len();
-        let mut columns = outputs;
+        let mut read = Vec::new();
+        spec.visit_mut(&mut |expr| read.push(expr.clone()));
+        let (columns, over_columns) = keyed(outputs, &read);
+        let mut over_columns = over_columns.into_iter();
         spec.visit_mut(&mut |expr| {
-            let place = match columns.iter().position(|column| column == expr) {
-                Some(place) => place,
-                None => {
-                    columns.push(expr.clone());
-                    columns.len() - 1
-                }
-            };
-            expr.node = Node::Column(place, format!("column {place}"));
+            if let Some(over_column) = over_columns.next() {
+                *expr = over_column;
+            }
         });
         // The sort is of what is kept, so its keys are the columns as they are computed.
-        let kept = match spec.sort.take() {
+        let source = match spec.sort.take() {
             Some(mut keys) => {
                 for key in &mut keys {
                     if let Node::Column(place, _) = key.expr.node {
                         key.expr = columns[place].clone();
                     }
                 }
-                Kept::Sorted(Sort::new(filters, columns, SortSpec { keys, fetch: None }))
+                Source::Sorted(Sort::new(filters, columns, SortSpec { keys, fetch: None }))
             }
-            None => Kept::InOrder {
+            None => Source::InOrder {
                 rows: Rows::new(filters, columns),
-                batches: Vec::new(),
+                kept: Kept::default(),
             },
         };
-        Self { kept, spec, width }
+        Self { source, spec, width }
     }
 
     /// Has the kernels foreseen that keep rows of columns of these shapes; returns the shapes of what leaves.
     pub(super) fn foresee(&self, foreseen: &mut Foreseen, columns: &[ColumnShape]) -> Vec<ColumnShape> {
-        let mut kept = match &self.kept {
-            Kept::Sorted(sort) => foreseen.sort(sort, columns),
-            Kept::InOrder { rows, .. } => foreseen.rows(rows, columns),
+        let mut kept = match &self.source {
+            Source::Sorted(sort) => foreseen.sort(sort, columns),
+            Source::InOrder { rows, .. } => foreseen.rows(rows, columns),
         };
         kept.truncate(self.width);
         let function = |function: &crate::pipeline::window::WindowFunction| {
@@ -108,14 +106,11 @@ impl Window {
         batch: DeviceBatch,
         space: Space,
     ) -> Result<()> {
-        match &mut self.kept {
-            Kept::Sorted(sort) => sort.add_sync(gpu, times, batch, space),
-            Kept::InOrder { rows, batches } => {
+        match &mut self.source {
+            Source::Sorted(sort) => sort.add_sync(gpu, times, batch, space),
+            Source::InOrder { rows, kept } => {
                 let batch = rows.apply_sync(gpu, times, batch, &space)?;
-                space.shrink();
-                if batch.rows > 0 {
-                    batches.push((batch, space));
-                }
+                kept.push(batch, space);
                 Ok(())
             }
         }
@@ -128,13 +123,9 @@ impl Window {
         times: &KernelTimes,
         space: &Space,
     ) -> Result<Option<DeviceBatch>> {
-        let batch = match &mut self.kept {
-            Kept::Sorted(sort) => sort.finish_sync(gpu, times, space)?,
-            Kept::InOrder { batches, .. } if batches.is_empty() => None,
-            Kept::InOrder { batches, .. } => {
-                let batches = batches.drain(..).map(|(batch, _)| batch).collect();
-                Some(concat_sync(gpu, batches, space)?)
-            }
+        let batch = match &mut self.source {
+            Source::Sorted(sort) => sort.finish_sync(gpu, times, space)?,
+            Source::InOrder { kept, .. } => kept.take_sync(gpu, space)?,
         };
         match batch {
             Some(batch) => self.with_functions_sync(gpu, times, batch, space).map(Some),
@@ -230,18 +221,7 @@ impl Work<'_> {
     /// Queues a generated kernel over all rows.
     fn run(&self, generated: Generated, more: &[More<'_>]) -> Result<Arc<Buffer>> {
         let program = Program::compile(self.gpu, self.times, generated)?;
-        let (space, rows) = (self.space, self.batch.rows);
-        self.times.timed(space, || {
-            program.launch(
-                space,
-                self.batch,
-                rows,
-                None,
-                self.error.view(),
-                Shape::default(),
-                more,
-            )
-        })
+        program.run(self.space, self.times, self.batch, &self.error, more)
     }
 
     fn segments_sync(&self, begins: View<'_>) -> Result<Segments> {

@@ -12,6 +12,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
+use crate::config::carried::Carried;
 use crate::config::sections::{Executor, FallbackMode};
 use crate::error::Error;
 use crate::exec::{GpuExec, Settings};
@@ -27,7 +28,7 @@ impl PhysicalOptimizerRule for Offload {
         plan: Arc<dyn ExecutionPlan>,
         options: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(settings) = options.extensions.get::<Settings>() else {
+        let Some(Carried(settings)) = options.extensions.get::<Carried<Settings>>() else {
             return Ok(plan);
         };
         if settings.engine.executor == Executor::Cpu {

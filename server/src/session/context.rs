@@ -11,11 +11,11 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::catalog::{self, Catalog, ExternalTableFactory};
 use crate::config::Config;
+use crate::config::carried::Carried;
 use crate::config::sections::{EngineOptions, JoinOrder};
 use crate::error::Result;
 use crate::exec::{Gpus, Settings};
 use crate::security::rights::Rights;
-use crate::sql::join_order::Ordering;
 use crate::sql::rules;
 
 /// What all sessions share.
@@ -40,14 +40,12 @@ pub type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) -> Result<SessionContext> {
     let mut session = SessionConfig::new();
     catalog::session_options(session.options_mut());
-    session.options_mut().extensions.insert(Settings {
+    let carried = &mut session.options_mut().extensions;
+    carried.insert(Carried(Settings {
         engine: config.engine.clone(),
         gpus: Arc::clone(&base.gpus),
-    });
-    session
-        .options_mut()
-        .extensions
-        .insert(Ordering { by_cost: false });
+    }));
+    carried.insert(Carried(config.engine.join_order));
     set_engine(session.options_mut(), config, &config.engine);
     let builder = SessionStateBuilder::new()
         .with_default_features()
@@ -74,15 +72,14 @@ pub fn apply_engine(context: &SessionContext, config: &Config, engine: &EngineOp
 }
 
 fn set_engine(options: &mut datafusion::config::ConfigOptions, config: &Config, engine: &EngineOptions) {
-    if let Some(settings) = options.extensions.get_mut::<Settings>() {
+    if let Some(Carried(settings)) = options.extensions.get_mut::<Carried<Settings>>() {
         settings.engine = engine.clone();
     }
-    let by_cost = engine.join_order == JoinOrder::Cost;
-    if let Some(ordering) = options.extensions.get_mut::<Ordering>() {
-        ordering.by_cost = by_cost;
+    if let Some(Carried(order)) = options.extensions.get_mut::<Carried<JoinOrder>>() {
+        *order = engine.join_order;
     }
     // The sides that were chosen are kept: the physical plan's own choice knows less of the rows.
-    options.optimizer.join_reordering = !by_cost;
+    options.optimizer.join_reordering = engine.join_order != JoinOrder::Cost;
     let partitions = match engine.cpu_partitions {
         0 => cpu_threads(config),
         partitions => partitions,

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use kernels::Buffer;
 
-use super::super::program::{More, Programs, Shape};
+use super::super::program::{More, Programs};
 use super::super::select::kept_sync;
 use super::super::{Gpu, KernelTimes, Result};
 use super::Joined;
@@ -75,9 +75,7 @@ impl Lookups {
                 .flat_map(|joined| joined.table.uses())
                 .map(More::Uses),
         );
-        times.timed(space, || {
-            program.launch(space, &wide, rows, None, error.view(), Shape::default(), &more)
-        })?;
+        program.run(space, times, &wide, &error, &more)?;
         drop(more);
         error.check_sync(&space.stream, LOOK_UP)?;
         if self

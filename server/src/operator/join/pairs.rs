@@ -8,7 +8,7 @@ use datafusion::common::JoinType;
 use kernels::Buffer;
 use kernels::join::{Joiner, StartWidth};
 
-use super::super::program::{More, Programs, Shape};
+use super::super::program::{More, Programs};
 use super::super::select::{kept_sync, through_sync};
 use super::super::{Gpu, KernelTimes, Result};
 use super::Joined;
@@ -133,9 +133,7 @@ impl Pairs {
             More::View(matches.view()),
         ];
         more.extend(joined.table.uses().into_iter().map(More::Uses));
-        times.timed(space, || {
-            program.launch(space, batch, rows, None, error.view(), Shape::default(), &more)
-        })?;
+        program.run(space, times, batch, &error, &more)?;
         drop(more);
         space.room_sync(Joiner::starts_bytes(rows, StartWidth::Bits64))?;
         let (stream, reservation) = (&space.stream, &space.reservation);
@@ -206,18 +204,7 @@ impl Pairs {
         let bits = space.take_sync(bitmap_bytes(count))?;
         let bits = bits.slice(0..bitmap_bytes(count))?;
         let error = space.error_word_sync()?;
-        times.timed(space, || {
-            let more = [More::View(bits)];
-            program.launch(
-                space,
-                &pairs.batch,
-                count,
-                None,
-                error.view(),
-                Shape::default(),
-                &more,
-            )
-        })?;
+        program.run(space, times, &pairs.batch, &error, &[More::View(bits)])?;
         error.check_sync(&space.stream, MASK)?;
         let mark = |numbers: &Buffer, target: Option<&Buffer>| match target {
             Some(target) => {

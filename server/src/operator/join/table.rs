@@ -8,8 +8,8 @@ use kernels::group::{GroupShape, GroupTable};
 use kernels::join::{JoinHeader, Joiner, StartWidth};
 
 use super::super::columns::{keyed, new_column_sync};
-use super::super::concat::concat_sync;
-use super::super::program::{More, Program, Shape, shapes};
+use super::super::kept::Kept;
+use super::super::program::{More, Program, shapes};
 use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
 use crate::config::sections::DebugForce;
@@ -38,7 +38,7 @@ pub struct Build {
     keys: Vec<Expr>,
     /// Columns that leave; keys that are none of them stand behind.
     width: usize,
-    kept: Vec<(DeviceBatch, Space)>,
+    kept: Kept,
     force: DebugForce,
 }
 
@@ -97,7 +97,7 @@ impl Build {
             spec,
             keys,
             width,
-            kept: Vec::new(),
+            kept: Kept::default(),
             force,
         }
     }
@@ -125,10 +125,7 @@ impl Build {
         space: Space,
     ) -> Result<()> {
         let batch = self.rows.apply_sync(gpu, times, batch, &space)?;
-        space.shrink();
-        if batch.rows > 0 {
-            self.kept.push((batch, space));
-        }
+        self.kept.push(batch, space);
         Ok(())
     }
 
@@ -140,11 +137,9 @@ impl Build {
         types: &arrow::datatypes::Schema,
         space: Space,
     ) -> Result<Table> {
-        let kept: Vec<DeviceBatch> = self.kept.drain(..).map(|(batch, _)| batch).collect();
-        if kept.is_empty() {
+        let Some(mut batch) = self.kept.take_sync(gpu, &space)? else {
             return Table::empty(types, self.force, space);
-        }
-        let mut batch = concat_sync(gpu, kept, &space)?;
+        };
         if u32::try_from(batch.rows + 1).is_err() {
             return Err(Failure::Fallback(format!(
                 "{} rows in the table of a join, numbers have 32 bits",
@@ -307,18 +302,7 @@ fn dense_sync(
     let columns = times.foreseen(shapes(batch));
     let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
     let range = space.upload_sync(&[u64::MAX, 0, 0])?;
-    times.timed(space, || {
-        let more = [More::View(range.view())];
-        program.launch(
-            space,
-            batch,
-            batch.rows,
-            None,
-            error.view(),
-            Shape::default(),
-            &more,
-        )
-    })?;
+    program.run(space, times, batch, &error, &[More::View(range.view())])?;
     let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
     error.check_sync(&space.stream, KEY_RANGE)?;
     let (least, most, count) = (words[0], words[1], words[2]);
@@ -333,18 +317,8 @@ fn dense_sync(
     let base = if unsigned { least } else { least ^ 1 << 63 };
     let program = Program::compile(gpu, times, dense_entries(&columns, key).map_err(unplanned)?)?;
     let of_rows = space.take_sync(batch.rows * 4)?;
-    times.timed(space, || {
-        let more = [More::U64(base), More::View(of_rows.view())];
-        program.launch(
-            space,
-            batch,
-            batch.rows,
-            None,
-            error.view(),
-            Shape::default(),
-            &more,
-        )
-    })?;
+    let more = [More::U64(base), More::View(of_rows.view())];
+    program.run(space, times, batch, &error, &more)?;
     error.check_sync(&space.stream, DENSE_ENTRIES)?;
     Ok(Some(Entries {
         lookup: Lookup::Dense,

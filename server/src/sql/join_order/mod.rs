@@ -8,7 +8,7 @@
 //! The modules in the order in which a plan meets them: `region`, `flatten`, `constants` (what is joined), `estimate`,
 //! `profile`, `selectivity`, `limit`, `number` (how many rows each relation has), `graph`, `keys`, `carried` (how many
 //! rows sets of them have, and how wide), `cost`, `search`, `tree` (the best order), `rebuild` (the plan of it),
-//! `sides` (outer joins), `option`.
+//! `sides` (outer joins).
 
 mod carried;
 mod constants;
@@ -19,7 +19,6 @@ mod graph;
 mod keys;
 mod limit;
 mod number;
-mod option;
 mod profile;
 mod rebuild;
 mod region;
@@ -36,10 +35,10 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use crate::config::carried::Carried;
+use crate::config::sections;
 use graph::Graph;
 use region::Region;
-
-pub use option::Ordering;
 
 /// The share of the written order's cost that another must stay below to replace it. Estimates are not good to a
 /// hundredth, but a query's plan is not to hang on how its FROM is written: only orders of equal cost are kept.
@@ -58,8 +57,8 @@ impl OptimizerRule for JoinOrder {
         let by_cost = config
             .options()
             .extensions
-            .get::<Ordering>()
-            .is_some_and(|ordering| ordering.by_cost);
+            .get::<Carried<sections::JoinOrder>>()
+            .is_some_and(|carried| carried.0 == sections::JoinOrder::Cost);
         match by_cost && has_joins(&plan) {
             true => ordered(plan, None),
             false => Ok(Transformed::no(plan)),

@@ -13,7 +13,11 @@ const GRAPHS: usize = 24;
 /// Other orders that a chosen one is compared with.
 const TREES: usize = 50;
 
-/// Tables `t0` and so on, each with keys `k0` to `k3`, some null, and its own number in `v`.
+/// Relations up to which keys may be there twice on both sides of a join: of more, rows could grow without end.
+const FEW: usize = 6;
+
+/// Tables `t0` and so on, each with keys `k0` to `k3`, some null, others twice, a key `u` that is there once, and its own
+/// number in `v`.
 fn tables(folder: &Path, random: &mut Random) {
     for table in 0..TABLES {
         let rows = 5 + random.below(40);
@@ -29,6 +33,7 @@ fn tables(folder: &Path, random: &mut Random) {
                 Arc::new(Int64Array::from_iter(values.collect::<Vec<_>>())),
             ));
         }
+        columns.push(("u".into(), Arc::new(Int64Array::from_iter_values(0..rows as i64))));
         columns.push((
             "v".into(),
             Arc::new(Int64Array::from_iter_values(
@@ -64,7 +69,7 @@ fn edges(count: usize, random: &mut Random) -> Vec<(usize, usize)> {
 fn query(random: &mut Random) -> String {
     let count = match random.below(4) {
         0 => 13 + random.below(2),
-        _ => 2 + random.below(5),
+        _ => 2 + random.below(FEW - 1),
     };
     let mut tables: Vec<usize> = (0..TABLES).collect();
     random.shuffle(&mut tables);
@@ -75,11 +80,11 @@ fn query(random: &mut Random) -> String {
     let mut conditions: Vec<String> = edges(count, random)
         .into_iter()
         .map(|(one, other)| {
-            format!(
-                "r{one}.k{} = r{other}.k{}",
-                random.below(KEYS),
-                random.below(KEYS)
-            )
+            let key = random.below(KEYS);
+            match count <= FEW {
+                true => format!("r{one}.k{key} = r{other}.k{}", random.below(KEYS)),
+                false => format!("r{one}.k{key} = r{other}.u"),
+            }
         })
         .collect();
     // Disconnected now and then, with few rows crossed.
