@@ -113,10 +113,10 @@ const CONNECTIONS: &str = "CUDA_DEVICE_MAX_CONNECTIONS";
 
 /// Lets the driver use 32 hardware queues instead of 8, unless the environment says how many: streams that share one wait
 /// for each other. On one H100 (2026-11-22) a query that decodes while it computes took half as long. To be called
-/// first of all: once there is a second thread, it does nothing.
-pub fn prepare_process() {
+/// first of all: once there is a second thread, it does nothing. `is_set` says whether the environment has a variable.
+pub fn prepare_process(is_set: impl FnOnce(&str) -> bool) {
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
-    if threads == 1 && std::env::var_os(CONNECTIONS).is_none() {
+    if threads == 1 && !is_set(CONNECTIONS) {
         // SAFETY: no other thread is there to read the environment meanwhile.
         unsafe { std::env::set_var(CONNECTIONS, "32") };
     }

@@ -235,6 +235,11 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
+/// Whether the environment has a variable of this name.
+pub fn is_in_environment(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
 /// The environment's variables that object_store reads, by scheme, and those that lead to the user's cache folder;
 /// handed on so that no other module reads the environment.
 pub fn store_environment() -> BTreeMap<String, String> {

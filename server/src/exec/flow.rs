@@ -59,7 +59,7 @@ impl Flow<'_> {
             Sink::Aggregate(spec) => {
                 let own = self.space_sync()?;
                 let filters = pipeline.filters.clone();
-                let force = self.settings.engine.debug_force;
+                let force = self.settings.force();
                 let mut aggregate = Aggregate::new(self.gpu, spec.clone(), filters, force, own)?;
                 let space = self.gather(id, &mut |batch, _space| {
                     aggregate.add_sync(self.gpu, &metrics.times, &batch)
@@ -152,7 +152,7 @@ impl Flow<'_> {
             return Err(Error::internal(format!("pipeline {id} builds no table for a join")).into());
         };
         let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
-        let mut build = Build::new(filters, outputs, spec.clone(), self.settings.engine.debug_force);
+        let mut build = Build::new(filters, outputs, spec.clone(), self.settings.force());
         let space = self.gather(id, &mut |batch, space| {
             build.add_sync(self.gpu, &metrics.times, batch, space)
         })?;

@@ -20,7 +20,6 @@ use super::schedule::{Bounds, Next, Opening, Schedule};
 use super::stop::Stop;
 use crate::batch::Space;
 use crate::error::Error;
-use crate::error_device::on_device;
 use crate::operator::{Gpu, Result};
 use crate::pipeline::{PipelineGraph, PipelineId, Source};
 use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
@@ -409,13 +408,13 @@ impl Shared {
 
     /// Device memory, as soon as there is so much.
     fn space(&self, bytes: usize) -> Result<Space> {
-        let space = Space::new_sync(&self.gpu.device, 0).map_err(on_device)?;
+        let space = Space::new_sync(&self.gpu.device, 0)?;
         let give_up = Instant::now() + MEMORY_WAIT;
         loop {
             match space.reservation.grow(bytes) {
                 Ok(()) => return Ok(space),
                 Err(_) if self.is_stopped() => return Err(Stop::error().into()),
-                Err(error) if Instant::now() > give_up => return Err(on_device(error).into()),
+                Err(error) if Instant::now() > give_up => return Err(error.into()),
                 Err(_) => std::thread::sleep(MEMORY_PAUSE),
             }
         }

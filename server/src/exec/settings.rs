@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Gpus;
 use crate::config::carried::Carry;
-use crate::config::sections::{EngineOptions, Executor};
+use crate::config::sections::{DebugForce, EngineOptions, Executor};
+use crate::operator::Force;
 
 /// The engine's options and devices, as a session has them.
 #[derive(Debug, Clone)]
@@ -22,6 +23,16 @@ const PARTITION_BYTES_MIN: usize = 16 << 20;
 const PARTITION_BYTES_MAX: usize = 1 << 30;
 
 impl Settings {
+    /// The path of operators that is always taken.
+    pub fn force(&self) -> Force {
+        match self.engine.debug_force {
+            DebugForce::None => Force::None,
+            DebugForce::Groups => Force::Groups,
+            DebugForce::Lists => Force::Lists,
+            DebugForce::SmallTables => Force::SmallTables,
+        }
+    }
+
     /// Decoded bytes of a scan's partition on a device with `memory_bytes` for queries.
     pub fn partition_bytes(&self, memory_bytes: usize) -> usize {
         match (self.engine.executor, self.engine.target_partition_size.0) {

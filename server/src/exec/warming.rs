@@ -11,8 +11,7 @@ use std::thread::JoinHandle;
 use kernels::KernelSource;
 
 use crate::batch::Repr;
-use crate::config::sections::DebugForce;
-use crate::operator::{Build, Foreseen, Foretold, Gpu, Rows, Sort, Window};
+use crate::operator::{Build, Force, Foreseen, Foretold, Gpu, Rows, Sort, Window};
 use crate::pipeline::expr::ColumnShape;
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
@@ -167,7 +166,7 @@ impl Foresight<'_> {
                 .foreseen
                 .aggregate(self.gpu, spec, &pipeline.filters, columns),
             Sink::Build(spec) => {
-                let build = Build::new(filters, outputs, spec.clone(), DebugForce::None);
+                let build = Build::new(filters, outputs, spec.clone(), Force::None);
                 let (kept, table) = self.foreseen.build(&build, pipeline.outputs.len(), columns);
                 shapes.push(kept);
                 self.tables.entry(id).or_insert(table).columns.clone()

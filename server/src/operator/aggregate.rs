@@ -9,9 +9,8 @@ use super::columns::{addresses, filled, new_column_sync};
 use super::distinct::Distinct;
 use super::ordered::Ordered;
 use super::program::{More, Program, Programs, Shape};
-use super::{Gpu, KernelTimes, Result, unplanned};
+use super::{Force, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
-use crate::config::sections::DebugForce;
 use crate::pipeline::AggregateSpec;
 use crate::pipeline::aggregate::{Accumulator, Finish};
 use crate::pipeline::expr::{Expr, Node};
@@ -45,7 +44,7 @@ pub struct Aggregate {
     distincts: Vec<Distinct>,
     /// One a value that takes rows in order.
     ordered: Vec<Ordered>,
-    force: DebugForce,
+    force: Force,
 }
 
 impl Aggregate {
@@ -54,7 +53,7 @@ impl Aggregate {
         gpu: &Gpu,
         spec: AggregateSpec,
         filters: Vec<Expr>,
-        force: DebugForce,
+        force: Force,
         space: Space,
     ) -> Result<Self> {
         let layout = key_layout(&spec.keys).map_err(unplanned)?;
@@ -65,7 +64,7 @@ impl Aggregate {
         };
         let capacity = match force {
             _ if spec.keys.is_empty() => 1,
-            DebugForce::SmallTables => GROUPS_FORCED,
+            Force::SmallTables => GROUPS_FORCED,
             _ => GROUPS_MIN,
         };
         let (stream, reservation) = (&space.stream, &space.reservation);
@@ -224,7 +223,7 @@ impl Aggregate {
         if !grouped {
             return (Strategy::Registers, Shape::default());
         }
-        if self.force == DebugForce::Groups {
+        if self.force == Force::Groups {
             return (Strategy::Global, Shape::default());
         }
         let (strategy, bytes) = placed(

@@ -7,6 +7,7 @@ mod aggregate;
 mod columns;
 mod concat;
 mod distinct;
+mod force;
 mod foreseen;
 mod gpu;
 mod join;
@@ -20,6 +21,7 @@ mod sort;
 mod window;
 
 pub use aggregate::Aggregate;
+pub use force::Force;
 pub use foreseen::Foreseen;
 pub use gpu::Gpu;
 pub use join::{Build, Foretold, Joins, Table};

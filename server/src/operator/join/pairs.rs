@@ -10,11 +10,10 @@ use kernels::join::{Joiner, StartWidth};
 
 use super::super::program::{More, Programs};
 use super::super::select::{kept_sync, through_sync};
-use super::super::{Gpu, KernelTimes, Result};
+use super::super::{Force, Gpu, KernelTimes, Result};
 use super::Joined;
 use super::lookups::{mark_column, read_through};
 use crate::batch::{DeviceBatch, RowNumbers, Space, bitmap_bytes};
-use crate::config::sections::DebugForce;
 use crate::pipeline::kernels::{COUNT_MATCHES, MASK, count_matches, mask};
 
 /// Pairs that are written at a time.
@@ -74,7 +73,7 @@ impl Pairs {
             false => None,
         };
         let pairs_max = match self.joined.table.force() {
-            DebugForce::Lists => PAIRS_FORCED,
+            Force::Lists => PAIRS_FORCED,
             _ => PAIRS_MAX,
         };
         let mut first = 0;

@@ -10,9 +10,8 @@ use kernels::join::{JoinHeader, Joiner, StartWidth};
 use super::super::columns::{keyed, new_column_sync};
 use super::super::kept::Kept;
 use super::super::program::{More, Program, shapes};
-use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
+use super::super::{Failure, Force, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
-use crate::config::sections::DebugForce;
 use crate::pipeline::BuildSpec;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
@@ -39,7 +38,7 @@ pub struct Build {
     /// Columns that leave; keys that are none of them stand behind.
     width: usize,
     kept: Kept,
-    force: DebugForce,
+    force: Force,
 }
 
 /// Rows found by their keys.
@@ -60,7 +59,7 @@ pub struct Table {
     seen: Option<Buffer>,
     /// A bit for each row.
     matched: Option<Buffer>,
-    force: DebugForce,
+    force: Force,
     space: Space,
 }
 
@@ -89,7 +88,7 @@ struct Entries {
 
 impl Build {
     /// A table of what `rows` would compute as `outputs`. Keys are over the source's columns.
-    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: BuildSpec, force: DebugForce) -> Self {
+    pub fn new(filters: Vec<Expr>, outputs: Vec<Expr>, spec: BuildSpec, force: Force) -> Self {
         let width = outputs.len();
         let (columns, keys) = keyed(outputs, &spec.keys);
         Self {
@@ -180,7 +179,7 @@ impl Build {
     /// The key, if it is one that can be dense.
     fn dense_key(&self) -> Option<&Expr> {
         match &self.keys[..] {
-            _ if self.force == DebugForce::Groups => None,
+            _ if self.force == Force::Groups => None,
             [key] if !self.spec.null_keys && Repr::of(&key.data_type).is_some_and(may_be_dense) => Some(key),
             _ => None,
         }
@@ -230,7 +229,7 @@ impl Build {
             state: Vec::new(),
         };
         let capacity = match self.force {
-            DebugForce::SmallTables => KEYS_FORCED,
+            Force::SmallTables => KEYS_FORCED,
             _ => batch.rows,
         };
         let mut groups = GroupTable::new(&gpu.grouper, &space.stream, &space.reservation, shape, capacity)?;
@@ -330,7 +329,7 @@ fn dense_sync(
 }
 
 impl Table {
-    fn empty(types: &arrow::datatypes::Schema, force: DebugForce, space: Space) -> Result<Self> {
+    fn empty(types: &arrow::datatypes::Schema, force: Force, space: Space) -> Result<Self> {
         let column =
             |field: &Arc<arrow::datatypes::Field>| new_column_sync(field.data_type(), false, 0, &space);
         let columns = types.fields().iter().map(column).collect::<Result<_>>()?;
@@ -361,7 +360,7 @@ impl Table {
         gpu.joiner
             .enter_rows(stream, entries, rows, row_of.view(), repeated.view())?;
         let repeated: u64 = stream.read_sync(repeated.slice(0..8)?)?[0];
-        if only_presence || (repeated == 0 && self.force != DebugForce::Lists) {
+        if only_presence || (repeated == 0 && self.force != Force::Lists) {
             self.rows = Some(row_of);
             return Ok(());
         }
@@ -404,7 +403,7 @@ impl Table {
         self.unique
     }
 
-    pub(super) fn force(&self) -> DebugForce {
+    pub(super) fn force(&self) -> Force {
         self.force
     }
 
