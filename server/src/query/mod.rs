@@ -34,7 +34,7 @@ use crate::sql::{self, Kind, Statement};
 use admission::Admission;
 use channel::Receiver;
 use record::{Record, Records};
-use run::{Run, bound_plans};
+use run::{Ended, Run, bound_plans};
 use threads::{AbortOnDrop, Threads};
 
 /// Runs queries.
@@ -162,6 +162,7 @@ impl Engine {
             plans,
             schema: Arc::clone(&schema),
             record: Arc::clone(&record),
+            ended: Ended::new(self, &record),
         };
         let span = tracing::info_span!(
             "query",
@@ -248,3 +249,6 @@ fn count_of(batch: &RecordBatch) -> u64 {
         .and_then(|column| column.as_any().downcast_ref::<arrow::array::UInt64Array>());
     counts.map_or(0, |counts| counts.iter().flatten().sum())
 }
+
+#[cfg(test)]
+mod tests;

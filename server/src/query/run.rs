@@ -76,17 +76,13 @@ pub(super) struct Run {
     pub(super) plans: Vec<Plan>,
     pub(super) schema: SchemaRef,
     pub(super) record: Arc<Record>,
+    pub(super) ended: Ended,
 }
 
 impl Run {
     /// Runs to the end, whatever it is, and records it.
     pub(super) async fn complete(self, sender: Sender) {
         let record = Arc::clone(&self.record);
-        let mut ended = Ended {
-            engine: Arc::clone(&self.engine),
-            record: Arc::clone(&record),
-            outcome: None,
-        };
         tracing::debug!(statement = %self.record.statement, kind = ?self.kind, "query begins");
         let outcome = tokio::select! {
             biased;
@@ -99,8 +95,7 @@ impl Run {
             outcome = self.drive(&sender) => outcome,
         };
         // Recorded before its reader learns of the end, so that what is asked next sees it.
-        ended.outcome = Some(outcome.clone());
-        drop(ended);
+        self.ended.with(outcome.clone());
         drop((self.busy, self.work));
         sender.end(outcome);
     }
@@ -171,11 +166,26 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows).map_err(mismatch)
 }
 
-/// Records the end of a query, also one whose task was dropped or panicked.
-struct Ended {
+/// Records the end of a query, also one whose task panicked, or was dropped before it ran at all.
+pub(super) struct Ended {
     engine: Arc<Engine>,
     record: Arc<Record>,
     outcome: Option<Result<()>>,
+}
+
+impl Ended {
+    /// To be made when the query begins.
+    pub(super) fn new(engine: &Arc<Engine>, record: &Arc<Record>) -> Self {
+        Self {
+            engine: Arc::clone(engine),
+            record: Arc::clone(record),
+            outcome: None,
+        }
+    }
+
+    fn with(mut self, outcome: Result<()>) {
+        self.outcome = Some(outcome);
+    }
 }
 
 impl Drop for Ended {
