@@ -22,8 +22,8 @@ use crate::batch::Space;
 use crate::error::Error;
 use crate::error_device::on_device;
 use crate::operator::{Gpu, Result};
-use crate::pipeline::{PipelineGraph, PipelineId, Source};
-use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
+use crate::pipeline::{PipelineGraph, PipelineId, ScanKey, Source};
+use crate::scan::{Decoded, Fetched, Narrowing, Scan, ScanCounters, ScanSpec};
 
 /// How often a waiting thread looks whether the query is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -76,6 +76,10 @@ struct State {
 /// One of the scans.
 struct Running {
     id: PipelineId,
+    /// By which joins may leave some of it out; those by which there is hope of it, when it is opened.
+    keys: Vec<ScanKey>,
+    /// The scans that the tables of these joins are made of.
+    before: Vec<usize>,
     scan: Option<Arc<Scan>>,
     failed: Option<DataFusionError>,
     counters: Arc<ScanCounters>,
@@ -100,8 +104,18 @@ impl Scans {
             })
             .collect();
         let bounds = Bounds::of(gpu.device.pinned_limit_bytes(), gpu.device.memory_limit_bytes());
+        let ids: Vec<PipelineId> = specs.iter().map(|(id, _)| *id).collect();
         let running = |&(id, _): &(PipelineId, _)| Running {
             id,
+            keys: match settings.engine.runtime_filters {
+                true => graph.scan_keys(id),
+                false => Vec::new(),
+            },
+            before: graph
+                .read_by_joins(id)
+                .iter()
+                .filter_map(|id| ids.iter().position(|scan| scan == id))
+                .collect(),
             scan: None,
             failed: None,
             counters: Arc::default(),
@@ -173,7 +187,80 @@ impl Scans {
         let wanted = give();
         let counts = counters.now();
         metrics.moved(counts.read_bytes, counts.uploaded_bytes, counts.decoded_bytes);
+        metrics.scanned(&counts);
         wanted
+    }
+
+    /// The keys of joins by which there is hope to leave some of pipeline `id`'s scan out, when it is opened; none if it
+    /// reads no scan, or one that cannot be opened.
+    pub(super) fn keys_sync(&self, id: PipelineId) -> Result<Vec<ScanKey>> {
+        let shared = &*self.shared;
+        let known = |state: &State| state.scans.iter().position(|running| running.id == id);
+        let Some(index) = known(&shared.lock()) else {
+            return Ok(Vec::new());
+        };
+        if shared.lock().scans[index].keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = shared.wait_for(|state| match state.schedule.opening(index) {
+            Opening::Waiting => None,
+            Opening::Opened => Some(state.scans[index].keys.clone()),
+            Opening::Failed => Some(Vec::new()),
+        });
+        Ok(keys?)
+    }
+
+    /// Leaves out of pipeline `id`'s scan what no narrowing wants; what was begun before stays. To be called when
+    /// [`Self::keys_sync`] has said by what, before the scan is run.
+    pub(super) fn narrow_sync(&self, id: PipelineId, by: &[Narrowing]) -> Result<()> {
+        let shared = &*self.shared;
+        let held = {
+            let mut state = shared.lock();
+            let index = state.scans.iter().position(|running| running.id == id);
+            index.and_then(|index| {
+                let scan = state.scans[index].scan.clone()?;
+                Some((index, scan, state.schedule.hold(index)))
+            })
+        };
+        let Some((index, scan, begun)) = held else {
+            return Ok(());
+        };
+        let narrowed = scan.narrowed_sync(begun, by)?;
+        let mut state = shared.lock();
+        state.schedule.let_on(index, narrowed.as_ref().map(host_bytes));
+        if let Some(narrowed) = narrowed {
+            state.scans[index].scan = Some(Arc::new(narrowed));
+        }
+        drop(state);
+        shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Reads nothing of pipeline `id`'s scan, because no row of it can leave its joins.
+    pub(super) fn leave_out_sync(&self, id: PipelineId, metrics: &PipelineMetrics) -> Result<()> {
+        let Some(&ScanKey { column, .. }) = self.keys_sync(id)?.first() else {
+            return Ok(());
+        };
+        let nothing = Narrowing {
+            column,
+            ranges: Vec::new(),
+        };
+        self.narrow_sync(id, &[nothing])?;
+        let index = self.shared.begin(id)?;
+        let _ended = EndOnDrop {
+            shared: &self.shared,
+            index,
+        };
+        let (scan, counters) = {
+            let state = self.shared.lock();
+            let running = &state.scans[index];
+            (running.scan.clone(), Arc::clone(&running.counters))
+        };
+        if let Some(scan) = scan {
+            scan.count_pruned(&counters);
+        }
+        metrics.scanned(&counters.now());
+        Ok(())
     }
 }
 
@@ -204,6 +291,10 @@ struct Unopened {
 impl Unopened {
     fn opened(&self, opened: std::result::Result<Scan, DataFusionError>) {
         let shared = &self.shared;
+        let mut keys = shared.lock().scans[self.index].keys.clone();
+        if let Ok(scan) = &opened {
+            keys.retain(|key| scan.is_clustered(key.column));
+        }
         let mut state = shared.lock();
         if shared.is_stopped() {
             return;
@@ -217,8 +308,9 @@ impl Unopened {
                     row_groups_pruned = scan.row_groups_pruned(),
                     "scan opened"
                 );
-                let bytes = (0..scan.partitions()).map(|partition| scan.host_bytes(partition));
-                state.schedule.opened(self.index, bytes.collect());
+                let before = (!keys.is_empty()).then(|| state.scans[self.index].before.clone());
+                state.schedule.opened(self.index, host_bytes(&scan), before);
+                state.scans[self.index].keys = keys;
                 let partitions = scan.partitions();
                 state.scans[self.index].scan = Some(Arc::new(scan));
                 if let Err(error) = start_threads(shared, &mut state, partitions) {
@@ -264,6 +356,11 @@ fn start_threads(shared: &Arc<Shared>, state: &mut State, partitions: usize) -> 
         }
     }
     Ok(())
+}
+
+fn host_bytes(scan: &Scan) -> Vec<usize> {
+    let partitions = 0..scan.partitions();
+    partitions.map(|partition| scan.host_bytes(partition)).collect()
 }
 
 /// Lets go of what was read ahead of a taker that ends, however it does.

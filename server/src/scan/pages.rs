@@ -3,15 +3,18 @@
 //! In: a chunk's bytes. Out: a description of each page, bodies untouched. What a header claims is checked against
 //! the chunk and the row group here; what a body holds is checked on the device.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use kernels::compress::Codec;
 use kernels::parquet::{Encoding, LEVELS_PREFIXED};
 
-use super::chunk::Chunk;
+use super::chunk::{ChosenPages, Chunk};
 use super::form::Form;
+use super::kept::KeptPage;
 use super::names::ChunkName;
 use super::page_header::{HEADER_BYTES_MAX, PageHeader, PageKind};
-use super::pieces::Span;
+use super::pieces::Spans;
 use super::thrift::Malformed;
 use crate::error::Error;
 
@@ -32,10 +35,25 @@ pub(super) struct HostPage {
     pub(super) body: Body,
     /// Rows, nulls included; entries of a dictionary.
     pub(super) rows: u32,
+    /// Those of them that are read; none if all are.
+    pub(super) kept: Vec<Range<u32>>,
     pub(super) encoding: Encoding,
     /// Bytes of levels in front of the values, or [`LEVELS_PREFIXED`].
     pub(super) level_bytes: u32,
     pub(super) max_level: u32,
+}
+
+impl HostPage {
+    /// The parts of it that are read, at least one.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Range<u32>> {
+        let all = self.kept.is_empty().then_some(0..self.rows);
+        all.into_iter().chain(self.kept.iter().cloned())
+    }
+
+    /// Rows of it that are read.
+    pub(super) fn kept_rows(&self) -> usize {
+        self.parts().map(|part| part.len()).sum()
+    }
 }
 
 /// Where a page's body is: levels, where there are some, and values.
@@ -92,13 +110,16 @@ pub(super) fn list(
     form: Form,
     codec: Codec,
     rows: usize,
-    span: &Span,
+    spans: &Spans,
     name: &ChunkName,
 ) -> Result<ChunkPages, NoPages> {
+    if let Some(chosen) = &chunk.pages {
+        return list_chosen(chosen, form, codec, spans, name);
+    }
     let mut listing = Listing::new(form, rows, name);
     let (mut at, mut number) = (chunk.range.start, 0);
     while listing.rows_left > 0 {
-        let header = header(span, at, chunk.range.end).map_err(|what| listing.malformed(number, what))?;
+        let header = header(spans, at, chunk.range.end).map_err(|what| listing.malformed(number, what))?;
         let start = at + header.header_bytes as u64;
         let end = start + u64::from(header.compressed_bytes);
         if end > chunk.range.end {
@@ -113,6 +134,38 @@ pub(super) fn list(
             body(&header, start, skipped, plain, codec)
         })?;
         (at, number) = (end, number + 1);
+    }
+    Ok(listing.pages)
+}
+
+/// The same where some of its pages are read.
+fn list_chosen(
+    chosen: &ChosenPages,
+    form: Form,
+    codec: Codec,
+    spans: &Spans,
+    name: &ChunkName,
+) -> Result<ChunkPages, NoPages> {
+    let mut listing = Listing::of_chosen(form, chosen, name);
+    let dictionary = chosen.dictionary.iter().map(|range| (0, range, None));
+    let first = usize::from(chosen.dictionary.is_some());
+    let data = chosen.data.iter();
+    let data = data.map(|page| (first + page.index, &page.bytes, Some(page)));
+    for (number, range, kept) in dictionary.chain(data) {
+        let header = header(spans, range.start, range.end).map_err(|what| listing.malformed(number, what))?;
+        let start = range.start + header.header_bytes as u64;
+        let indexed = range.end.saturating_sub(start);
+        // A dictionary may have more behind it.
+        if u64::from(header.compressed_bytes) > indexed {
+            let what = format!(
+                "{} compressed bytes, the offset index has {indexed}",
+                header.compressed_bytes
+            );
+            return Err(listing.malformed(number, what));
+        }
+        listing.add_chosen(number, &header, kept, |skipped, plain| {
+            body(&header, start, skipped, plain, codec)
+        })?;
     }
     Ok(listing.pages)
 }
@@ -132,7 +185,7 @@ pub(super) fn is_long(body: &Body) -> bool {
 }
 
 /// A long page, decompressed here.
-pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
+pub(super) fn unpacked(body: &Body, spans: &Spans) -> Result<Body, String> {
     let Body::Packed {
         start,
         packed_bytes,
@@ -142,7 +195,7 @@ pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
     else {
         return Ok(body.clone());
     };
-    let packed = span
+    let packed = spans
         .read(start..start + u64::from(packed_bytes))
         .ok_or("it lies outside of what was read")?;
     // Before memory is taken for what it says.
@@ -157,11 +210,11 @@ pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
 }
 
 /// The header at byte `at` of the file.
-fn header(span: &Span, at: u64, end: u64) -> Result<PageHeader, String> {
+fn header(spans: &Spans, at: u64, end: u64) -> Result<PageHeader, String> {
     let mut limit = HEADER_BYTES_USUAL;
     loop {
         let stop = end.min(at + limit as u64);
-        let bytes = span.read(at..stop).ok_or("it lies outside of what was read")?;
+        let bytes = spans.read(at..stop).ok_or("it lies outside of what was read")?;
         match PageHeader::read(&bytes) {
             Ok(header) => return Ok(header),
             Err(Malformed::Truncated) if stop < end && limit < HEADER_BYTES_MAX => limit *= 8,
@@ -235,6 +288,42 @@ impl<'a> Listing<'a> {
 
     pub(super) fn malformed(&self, number: usize, what: impl std::fmt::Display) -> NoPages {
         NoPages::Malformed(self.name.page_error(number, what))
+    }
+
+    /// Of those of its pages that are read.
+    pub(super) fn of_chosen(form: Form, chosen: &ChosenPages, name: &'a ChunkName) -> Self {
+        let rows = chosen.data.iter().map(|page| page.rows as usize).sum();
+        Self::new(form, rows, name)
+    }
+
+    /// As [`Self::add`], for a page that must be what the offset index says it is: a data page with so many rows, or the
+    /// dictionary.
+    pub(super) fn add_chosen(
+        &mut self,
+        number: usize,
+        header: &PageHeader,
+        kept: Option<&KeptPage>,
+        body: impl FnOnce(u32, Option<u32>) -> Result<Body, String>,
+    ) -> Result<(), NoPages> {
+        let is_data = matches!(header.kind, PageKind::Data { .. } | PageKind::DataV2 { .. });
+        let Some(kept) = kept else {
+            return match is_data {
+                true => Err(self.malformed(number, "a data page before those of the offset index")),
+                false => self.add(number, header, body),
+            };
+        };
+        if !is_data || header.values != kept.rows {
+            let what = format!(
+                "{} values, the offset index has a data page of {} rows",
+                header.values, kept.rows
+            );
+            return Err(self.malformed(number, what));
+        }
+        self.add(number, header, body)?;
+        if let Some(page) = self.pages.data.last_mut() {
+            page.kept.clone_from(&kept.kept);
+        }
+        Ok(())
     }
 
     /// Adds a page. `body` makes its body, given how many bytes to leave out in front, and how many after those are
@@ -321,6 +410,7 @@ impl<'a> Listing<'a> {
             number,
             body,
             rows: header.values,
+            kept: Vec::new(),
             encoding: Encoding::Plain,
             level_bytes: 0,
             max_level: 0,
@@ -354,6 +444,7 @@ impl<'a> Listing<'a> {
             number,
             body,
             rows: header.values,
+            kept: Vec::new(),
             encoding,
             level_bytes: if self.form.max_level == 0 { 0 } else { level_bytes },
             max_level: self.form.max_level,

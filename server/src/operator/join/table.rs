@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use datafusion::common::JoinType;
 use kernels::Buffer;
 use kernels::group::{GroupShape, GroupTable};
@@ -11,6 +12,8 @@ use super::super::columns::{keyed, new_column_sync};
 use super::super::kept::Kept;
 use super::super::program::{More, Program, shapes};
 use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
+use super::key_values::{KeyValues, ROWS_MAX, key_schema};
+use crate::batch::download::download_sync;
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
 use crate::config::sections::DebugForce;
 use crate::pipeline::BuildSpec;
@@ -60,6 +63,8 @@ pub struct Table {
     seen: Option<Buffer>,
     /// A bit for each row.
     matched: Option<Buffer>,
+    /// Those that were asked for, by the number of their key.
+    key_values: Vec<(usize, KeyValues)>,
     force: DebugForce,
     space: Space,
 }
@@ -129,12 +134,14 @@ impl Build {
         Ok(())
     }
 
-    /// The table of all rows, in `space`; `types` are those of the columns that leave.
+    /// The table of all rows, in `space`; `types` are those of the columns that leave. It says the values of the keys
+    /// `asked` for, where they can be found.
     pub fn finish_sync(
         mut self,
         gpu: &Gpu,
         times: &KernelTimes,
         types: &arrow::datatypes::Schema,
+        asked: &[usize],
         space: Space,
     ) -> Result<Table> {
         let Some(mut batch) = self.kept.take_sync(gpu, &space)? else {
@@ -147,10 +154,49 @@ impl Build {
             )));
         }
         let entries = self.entries_sync(gpu, times, &batch, &space)?;
+        let mut key_values = Vec::new();
+        for &key in asked {
+            let values = self.key_values_sync(gpu, times, &batch, key, &space)?;
+            key_values.extend(values.map(|values| (key, values)));
+        }
         batch.columns.truncate(self.width);
-        let table = self.table_sync(gpu, batch, entries, space)?;
+        let mut table = self.table_sync(gpu, batch, entries, space)?;
+        table.key_values = key_values;
         table.space().shrink();
         Ok(table)
+    }
+
+    /// The values of a key, all of them if there are few rows.
+    fn key_values_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        key: usize,
+        space: &Space,
+    ) -> Result<Option<KeyValues>> {
+        let Some(key) = self.keys.get(key) else {
+            return Ok(None);
+        };
+        let Node::Column(place, _) = key.node else {
+            return Ok(None);
+        };
+        if batch.rows <= ROWS_MAX {
+            let alone = DeviceBatch {
+                rows: batch.rows,
+                columns: vec![batch.columns[place].clone()],
+            };
+            let parts = download_sync(&alone, &key_schema(&key.data_type), &gpu.strings, space)?;
+            let parts: Vec<ArrayRef> = parts.iter().map(|part| Arc::clone(part.column(0))).collect();
+            return KeyValues::of(&parts).map(Some);
+        }
+        if !Repr::of(&key.data_type).is_some_and(may_be_dense) {
+            return Ok(None);
+        }
+        Ok(match key_range_sync(gpu, times, batch, key, space)? {
+            KeyRange { count: 0, .. } => Some(KeyValues(Vec::new())),
+            range => KeyValues::of_words(range.value(range.least), range.value(range.most), &key.data_type),
+        })
     }
 
     fn entries_sync(
@@ -267,6 +313,7 @@ impl Build {
             entries: None,
             seen: None,
             matched: None,
+            key_values: Vec::new(),
             force: self.force,
             space: space.clone(),
         };
@@ -290,6 +337,43 @@ impl Build {
     }
 }
 
+/// The smallest and the largest key as words that sort as keys do, and how many keys are not null.
+struct KeyRange {
+    least: u64,
+    most: u64,
+    count: u64,
+    unsigned: bool,
+}
+
+impl KeyRange {
+    /// The key that a word stands for.
+    fn value(&self, word: u64) -> u64 {
+        if self.unsigned { word } else { word ^ 1 << 63 }
+    }
+}
+
+fn key_range_sync(
+    gpu: &Gpu,
+    times: &KernelTimes,
+    batch: &DeviceBatch,
+    key: &Expr,
+    space: &Space,
+) -> Result<KeyRange> {
+    let error = space.error_word_sync()?;
+    let columns = times.foreseen(shapes(batch));
+    let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
+    let range = space.upload_sync(&[u64::MAX, 0, 0])?;
+    program.run(space, times, batch, &error, &[More::View(range.view())])?;
+    let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
+    error.check_sync(&space.stream, KEY_RANGE)?;
+    Ok(KeyRange {
+        least: words[0],
+        most: words[1],
+        count: words[2],
+        unsigned: Repr::of(&key.data_type).is_some_and(is_unsigned),
+    })
+}
+
 /// Entries of a key whose values lie close together; `None` if they do not.
 fn dense_sync(
     gpu: &Gpu,
@@ -298,14 +382,10 @@ fn dense_sync(
     key: &Expr,
     space: &Space,
 ) -> Result<Option<Entries>> {
-    let error = space.error_word_sync()?;
-    let columns = times.foreseen(shapes(batch));
-    let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
-    let range = space.upload_sync(&[u64::MAX, 0, 0])?;
-    program.run(space, times, batch, &error, &[More::View(range.view())])?;
-    let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
-    error.check_sync(&space.stream, KEY_RANGE)?;
-    let (least, most, count) = (words[0], words[1], words[2]);
+    let range = key_range_sync(gpu, times, batch, key, space)?;
+    let KeyRange {
+        least, most, count, ..
+    } = range;
     let distance = most.saturating_sub(least);
     let limit_bytes = gpu.device.memory_limit_bytes() as u64 / DENSE_SHARE;
     let few = distance < DENSE_MIN || distance / DENSE_TIMES < count;
@@ -313,8 +393,9 @@ fn dense_sync(
         return Ok(None);
     }
     let entry_count = if count == 0 { 0 } else { distance as usize + 1 };
-    let unsigned = Repr::of(&key.data_type).is_some_and(is_unsigned);
-    let base = if unsigned { least } else { least ^ 1 << 63 };
+    let base = range.value(least);
+    let error = space.error_word_sync()?;
+    let columns = times.foreseen(shapes(batch));
     let program = Program::compile(gpu, times, dense_entries(&columns, key).map_err(unplanned)?)?;
     let of_rows = space.take_sync(batch.rows * 4)?;
     let more = [More::U64(base), More::View(of_rows.view())];
@@ -346,6 +427,7 @@ impl Table {
             entries: None,
             seen: Some(space.zeros_sync(8)?),
             matched: Some(space.zeros_sync(8)?),
+            key_values: Vec::new(),
             force,
             space,
         })
@@ -390,6 +472,12 @@ impl Table {
     /// Rows that it holds.
     pub fn rows(&self) -> usize {
         self.batch.rows
+    }
+
+    /// The values of a key that was asked for, if they were found.
+    pub fn key_values(&self, key: usize) -> Option<&KeyValues> {
+        let found = self.key_values.iter().find(|(of, _)| *of == key);
+        found.map(|(_, values)| values)
     }
 
     pub(super) fn batch(&self) -> &DeviceBatch {
