@@ -21,10 +21,11 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::chunk::Chunk;
 use super::form::Form;
+use super::listing::Listing;
 use super::names::ChunkName;
 use super::open::Group;
 use super::page_header::{PageHeader, PageKind};
-use super::pages::{Body, ChunkPages, Listing, NoPages};
+use super::pages::{Body, ChunkPages, NoPages};
 use super::pieces::{PartOfFile, Spans};
 use super::readers::Stopped;
 use crate::error::Result;

@@ -15,6 +15,7 @@ mod form;
 mod host;
 mod kept;
 mod layout;
+mod listing;
 mod names;
 mod narrow;
 mod open;

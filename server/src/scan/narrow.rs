@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use arrow::compute::{concat, rank};
+use arrow::compute::{cast, concat, rank};
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Operator;
@@ -19,6 +20,9 @@ use parquet::errors::ParquetError;
 
 use super::open::{Group, Part};
 use super::{Pruned, Scan, open, pages_left_out, partition, prune};
+
+/// So many row groups say how a column lies without their pages.
+const GROUPS_ENOUGH: usize = 64;
 
 /// Ranges of values of one of the scan's columns, both ends inside: rows without such a value are not wanted.
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ impl Scan {
             let column = StatisticsConverter::try_new(name, &file.schema, descr)?;
             let indexes = groups.iter().map(|group| &group.index);
             let (low, high) = match (metadata.column_index(), metadata.offset_index()) {
-                (Some(values), Some(pages)) => (
+                (Some(values), Some(pages)) if self.groups.len() < GROUPS_ENOUGH => (
                     column.data_page_mins(values, pages, indexes.clone())?,
                     column.data_page_maxes(values, pages, indexes)?,
                 ),
@@ -185,7 +189,11 @@ fn parts(groups: &[Group]) -> Vec<Part> {
 fn is_clustered(least: &ArrayRef, most: &ArrayRef) -> Option<bool> {
     let count = least.len();
     // Ends of one order, whatever their type.
-    let ends = rank(&concat(&[least, most]).ok()?, None).ok()?;
+    let mut ends = concat(&[least, most]).ok()?;
+    if ends.data_type() == &DataType::Utf8View {
+        ends = cast(&ends, &DataType::Utf8).ok()?;
+    }
+    let ends = rank(&ends, None).ok()?;
     let (low, high) = ends.split_at(count);
     let known = |row: &usize| least.is_valid(*row) && most.is_valid(*row);
     let sorted = |ends: &[u32]| -> Vec<u32> {

@@ -37,6 +37,9 @@ use super::kept;
 use super::open::{OpenFile, Part};
 use super::spec::{ScanFile, ScanSpec};
 
+/// Row groups whose page indexes are looked at first.
+const PAGE_INDEX_SAMPLE: usize = 16;
+
 /// The row groups of a part of a file.
 pub(super) fn in_range(part: &ScanFile, file: &OpenFile) -> Vec<usize> {
     let groups = file.metadata.row_groups();
@@ -104,7 +107,7 @@ async fn prune_alike(
                 let Some(filters) = bloom_filters(predicate, &part.file, store, &part.kept).await? else {
                     continue;
                 };
-                let mut plan = RowGroupAccessPlanFilter::new(access(part));
+                let mut plan = RowGroupAccessPlanFilter::new(access(part, &part.kept));
                 plan.prune_by_bloom_filters(predicate, &metrics(&part.file), &filters);
                 part.kept = plan.row_group_indexes().collect();
             }
@@ -113,7 +116,7 @@ async fn prune_alike(
     if spec.pruning.by_page_index {
         let filter = PagePruningAccessPlanFilter::new(expression, schema);
         if filter.filter_number() > 0 {
-            parts.iter_mut().for_each(|part| by_page_index(&filter, part));
+            by_page_index(&filter, parts);
         }
     }
     Ok(())
@@ -124,11 +127,10 @@ fn metrics(file: &OpenFile) -> ParquetFileMetrics {
     ParquetFileMetrics::new(0, &file.name, &ExecutionPlanMetricsSet::new())
 }
 
-/// What is read of a part, as DataFusion says it.
-fn access(part: &Part) -> ParquetAccessPlan {
-    let groups = part.file.metadata.num_row_groups();
-    let mut plan = ParquetAccessPlan::new_none(groups);
-    for &group in &part.kept {
+/// What is read of some of a part's row groups, as DataFusion says it.
+fn access(part: &Part, groups: &[usize]) -> ParquetAccessPlan {
+    let mut plan = ParquetAccessPlan::new_none(part.file.metadata.num_row_groups());
+    for &group in groups {
         let rows = usize::try_from(part.file.metadata.row_group(group).num_rows());
         plan.set(
             group,
@@ -144,33 +146,59 @@ fn access(part: &Part) -> ParquetAccessPlan {
     plan
 }
 
-/// Leaves out rows whose pages cannot hold what is wanted, where that saves pages.
-fn by_page_index(filter: &PagePruningAccessPlanFilter, part: &mut Part) {
-    let metadata = &part.file.metadata;
-    if part.kept.is_empty() || metadata.column_index().is_none() || metadata.offset_index().is_none() {
+/// Leaves out rows whose pages cannot hold what is wanted, where that saves pages. Row groups are looked at one by one, which
+/// takes its time: if a sample of them loses nothing, the others are left as they are.
+fn by_page_index(filter: &PagePruningAccessPlanFilter, parts: &mut [&mut Part]) {
+    let groups: usize = parts.iter().map(|part| part.kept.len()).sum();
+    let step = groups.div_ceil(PAGE_INDEX_SAMPLE).max(1);
+    let mut number = 0usize;
+    let loses_rows = |part: &&mut Part| {
+        let sample = part.kept.iter().copied().filter(|_| {
+            number += 1;
+            (number - 1).is_multiple_of(step)
+        });
+        let sample: Vec<usize> = sample.collect();
+        let plan = wanted_rows(filter, part, &sample);
+        let is_less = |access: &RowGroupAccess| !matches!(access, RowGroupAccess::Scan);
+        plan.is_some_and(|plan| sample.iter().any(|&group| is_less(&plan[group])))
+    };
+    if !parts.iter().any(loses_rows) {
         return;
     }
-    let descr = metadata.file_metadata().schema_descr();
-    let plan = filter.prune_plan_with_page_index(
-        access(part),
-        &part.file.schema,
-        descr,
-        metadata,
-        &metrics(&part.file),
-    );
-    let mut rows = BTreeMap::new();
-    part.kept.retain(|&group| match plan.inner().get(group) {
-        Some(RowGroupAccess::Selection(selection)) => {
-            let wanted = ranges(selection);
-            if let Some(kept) = kept::worth_leaving_out(&part.file, group, &wanted) {
-                rows.insert(group, kept);
+    for part in parts {
+        let Some(plan) = wanted_rows(filter, part, &part.kept) else {
+            continue;
+        };
+        let mut rows = BTreeMap::new();
+        part.kept.retain(|&group| match &plan[group] {
+            RowGroupAccess::Selection(selection) => {
+                let wanted = ranges(selection);
+                if let Some(kept) = kept::worth_leaving_out(&part.file, group, &wanted) {
+                    rows.insert(group, kept);
+                }
+                !wanted.is_empty()
             }
-            !wanted.is_empty()
-        }
-        Some(RowGroupAccess::Skip) => false,
-        Some(RowGroupAccess::Scan) | None => true,
-    });
-    part.rows = rows;
+            RowGroupAccess::Skip => false,
+            RowGroupAccess::Scan => true,
+        });
+        part.rows = rows;
+    }
+}
+
+/// What the page index leaves of some of a part's row groups; `None` if there is none, or nothing to ask of it.
+fn wanted_rows(
+    filter: &PagePruningAccessPlanFilter,
+    part: &Part,
+    groups: &[usize],
+) -> Option<Vec<RowGroupAccess>> {
+    let metadata = &part.file.metadata;
+    if groups.is_empty() || metadata.column_index().is_none() || metadata.offset_index().is_none() {
+        return None;
+    }
+    let descr = metadata.file_metadata().schema_descr();
+    let (access, metrics) = (access(part, groups), metrics(&part.file));
+    let plan = filter.prune_plan_with_page_index(access, &part.file.schema, descr, metadata, &metrics);
+    Some(plan.into_inner())
 }
 
 /// The ranges that a selection selects.

@@ -10,8 +10,13 @@ use arrow::compute::{SortOptions, cast, concat, filter, partition, sort};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
 use datafusion::common::ScalarValue;
 
-use super::super::{Failure, Result};
+use super::super::{Failure, Gpu, KernelTimes, Result};
+use super::key_range::{KeyRange, key_range_sync};
+use crate::batch::download::download_sync;
+use crate::batch::{DeviceBatch, Repr, Space};
 use crate::error::Error;
+use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::kernels::may_be_dense;
 
 /// Ascending ranges, both ends inside, that hold all keys but nulls; none if there is no key.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +60,38 @@ impl KeyValues {
     pub(super) fn of_words(least: u64, most: u64, data_type: &DataType) -> Option<Self> {
         Some(Self(vec![(scalar(least, data_type)?, scalar(most, data_type)?)]))
     }
+}
+
+/// Those of a key of `batch`, one of its columns: all of them if there are `rows_max` rows at most, else the smallest and the
+/// largest where that can be found. Waits for them.
+pub(super) fn key_values_sync(
+    gpu: &Gpu,
+    times: &KernelTimes,
+    batch: &DeviceBatch,
+    key: &Expr,
+    rows_max: usize,
+    space: &Space,
+) -> Result<Option<KeyValues>> {
+    let Node::Column(place, _) = key.node else {
+        return Ok(None);
+    };
+    if batch.rows <= rows_max {
+        let alone = DeviceBatch {
+            rows: batch.rows,
+            columns: vec![batch.columns[place].clone()],
+        };
+        let schema = Schema::new(vec![Field::new("key", key.data_type.clone(), true)]);
+        let parts = download_sync(&alone, &Arc::new(schema), &gpu.strings, space)?;
+        let parts: Vec<ArrayRef> = parts.iter().map(|part| Arc::clone(part.column(0))).collect();
+        return KeyValues::of(&parts).map(Some);
+    }
+    if !Repr::of(&key.data_type).is_some_and(may_be_dense) {
+        return Ok(None);
+    }
+    Ok(match key_range_sync(gpu, times, batch, key, space)? {
+        KeyRange { count: 0, .. } => Some(KeyValues(Vec::new())),
+        range => KeyValues::of_words(range.value(range.least), range.value(range.most), &key.data_type),
+    })
 }
 
 /// After which of the different keys each range ends: all are ranges of their own if they are few, else the widest gaps
@@ -102,11 +139,6 @@ fn scalar(word: u64, data_type: &DataType) -> Option<ScalarValue> {
     };
     let narrow = cast(&wide, data_type).ok().filter(|narrow| narrow.is_valid(0))?;
     ScalarValue::try_from_array(&narrow, 0).ok()
-}
-
-/// The schema of a key alone.
-pub(super) fn key_schema(data_type: &DataType) -> Arc<Schema> {
-    Arc::new(Schema::new(vec![Field::new("key", data_type.clone(), true)]))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod chain;
 mod foreseen;
+mod key_range;
 mod key_values;
 mod look;
 mod lookups;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use datafusion::common::JoinType;
 use kernels::Buffer;
 use kernels::group::{GroupShape, GroupTable};
@@ -12,15 +11,15 @@ use super::super::columns::{keyed, new_column_sync};
 use super::super::kept::Kept;
 use super::super::program::{More, Program, shapes};
 use super::super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
-use super::key_values::{KeyValues, ROWS_MAX, key_schema};
-use crate::batch::download::download_sync;
+use super::key_range::{KeyRange, key_range_sync};
+use super::key_values::{KeyValues, ROWS_MAX, key_values_sync};
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
 use crate::config::sections::DebugForce;
 use crate::pipeline::BuildSpec;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
-    DENSE_ENTRIES, FIND_GROUPS, Generated, KEY_RANGE, KeyLayout, Lookup, dense_entries, find_groups,
-    is_unsigned, key_layout, key_range, may_be_dense,
+    DENSE_ENTRIES, FIND_GROUPS, Generated, KeyLayout, Lookup, dense_entries, find_groups, key_layout,
+    key_range, may_be_dense,
 };
 
 /// Dense keys may leave this many times as many entries free as there are rows.
@@ -156,7 +155,11 @@ impl Build {
         let entries = self.entries_sync(gpu, times, &batch, &space)?;
         let mut key_values = Vec::new();
         for &key in asked {
-            let values = self.key_values_sync(gpu, times, &batch, key, &space)?;
+            let rows_max = match self.force {
+                DebugForce::SmallTables => KEYS_FORCED,
+                _ => ROWS_MAX,
+            };
+            let values = key_values_sync(gpu, times, &batch, &self.keys[key], rows_max, &space)?;
             key_values.extend(values.map(|values| (key, values)));
         }
         batch.columns.truncate(self.width);
@@ -164,39 +167,6 @@ impl Build {
         table.key_values = key_values;
         table.space().shrink();
         Ok(table)
-    }
-
-    /// The values of a key, all of them if there are few rows.
-    fn key_values_sync(
-        &self,
-        gpu: &Gpu,
-        times: &KernelTimes,
-        batch: &DeviceBatch,
-        key: usize,
-        space: &Space,
-    ) -> Result<Option<KeyValues>> {
-        let Some(key) = self.keys.get(key) else {
-            return Ok(None);
-        };
-        let Node::Column(place, _) = key.node else {
-            return Ok(None);
-        };
-        if batch.rows <= ROWS_MAX {
-            let alone = DeviceBatch {
-                rows: batch.rows,
-                columns: vec![batch.columns[place].clone()],
-            };
-            let parts = download_sync(&alone, &key_schema(&key.data_type), &gpu.strings, space)?;
-            let parts: Vec<ArrayRef> = parts.iter().map(|part| Arc::clone(part.column(0))).collect();
-            return KeyValues::of(&parts).map(Some);
-        }
-        if !Repr::of(&key.data_type).is_some_and(may_be_dense) {
-            return Ok(None);
-        }
-        Ok(match key_range_sync(gpu, times, batch, key, space)? {
-            KeyRange { count: 0, .. } => Some(KeyValues(Vec::new())),
-            range => KeyValues::of_words(range.value(range.least), range.value(range.most), &key.data_type),
-        })
     }
 
     fn entries_sync(
@@ -335,43 +305,6 @@ impl Build {
         }
         Ok(table)
     }
-}
-
-/// The smallest and the largest key as words that sort as keys do, and how many keys are not null.
-struct KeyRange {
-    least: u64,
-    most: u64,
-    count: u64,
-    unsigned: bool,
-}
-
-impl KeyRange {
-    /// The key that a word stands for.
-    fn value(&self, word: u64) -> u64 {
-        if self.unsigned { word } else { word ^ 1 << 63 }
-    }
-}
-
-fn key_range_sync(
-    gpu: &Gpu,
-    times: &KernelTimes,
-    batch: &DeviceBatch,
-    key: &Expr,
-    space: &Space,
-) -> Result<KeyRange> {
-    let error = space.error_word_sync()?;
-    let columns = times.foreseen(shapes(batch));
-    let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
-    let range = space.upload_sync(&[u64::MAX, 0, 0])?;
-    program.run(space, times, batch, &error, &[More::View(range.view())])?;
-    let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
-    error.check_sync(&space.stream, KEY_RANGE)?;
-    Ok(KeyRange {
-        least: words[0],
-        most: words[1],
-        count: words[2],
-        unsigned: Repr::of(&key.data_type).is_some_and(is_unsigned),
-    })
 }
 
 /// Entries of a key whose values lie close together; `None` if they do not.

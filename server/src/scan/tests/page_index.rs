@@ -158,10 +158,13 @@ async fn pages_without_wanted_rows_are_not_read() {
                 check(&what, &scanned, &whole, &wanted(&context, filter).await);
                 assert!(scanned.scan.pages_pruned() > 0, "{what}");
                 let bytes = |scanned: &Scanned| scanned.counters.now().read_bytes;
+                // Dictionaries are read whole.
+                let most = bytes(&all) / if dictionary { 1 } else { 2 };
                 assert!(
-                    bytes(&scanned) * 2 < bytes(&all),
-                    "{what}: {} bytes read",
-                    bytes(&scanned)
+                    bytes(&scanned) < most,
+                    "{what}: {} of {} bytes read",
+                    bytes(&scanned),
+                    bytes(&all)
                 );
             }
         }
@@ -184,8 +187,10 @@ async fn without_the_option_row_groups_are_read_whole() {
             .sum::<usize>()
     };
     assert!(rows(opened(&context, sql, 1 << 30).await.unwrap()) < 1000);
-    let off = "set datafusion.execution.parquet.enable_page_index = false";
-    context.sql(off).await.unwrap();
+    let mut config = context.copied_config();
+    config.options_mut().execution.parquet.enable_page_index = false;
+    let context = SessionContext::new_with_config(config);
+    register(&context, "x", &path).await;
     assert_eq!(rows(opened(&context, sql, 1 << 30).await.unwrap()), 4_000);
 }
 
