@@ -98,7 +98,9 @@ impl Bench {
                 output_bytes: widths[1],
                 item: at as u32,
                 code_base: 0,
-                filled: [0; 4],
+                skip: 0,
+                kept: PAGE_ROWS as u32,
+                filled: [0; 5],
             })
             .collect();
         let mut uses = vec![&bytes, &output];

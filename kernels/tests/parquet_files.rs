@@ -170,7 +170,9 @@ fn read_pages<T: DataType>(case: &Case<T>, file: Bytes, nullable: bool, bytes: &
             output_bytes: case.output_bytes,
             item: pages.len() as u32,
             code_base: 0,
-            filled: [0; 4],
+            skip: 0,
+            kept: page.num_values(),
+            filled: [0; 5],
         });
         if !is_dictionary {
             first_row += u64::from(page.num_values());

@@ -17,6 +17,7 @@ mod memory;
 mod nesting;
 mod operation;
 mod rights;
+mod scans;
 mod sessions;
 mod shutdown;
 mod signing_in;

@@ -18,6 +18,7 @@ use warpflight_tests::server::{Options, Server};
 
 const BUCKET: &str = "warehouse";
 const READ_BYTES: &str = "warpflight_store_read_bytes_total";
+const NOISE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn tpch_file(table: &str) -> PathBuf {
     let folder = data::tpch("0.01");
@@ -29,7 +30,7 @@ fn tpch_file(table: &str) -> PathBuf {
 fn numbers(from: i64, to: i64) -> RecordBatch {
     let n: ArrayRef = Arc::new(Int64Array::from_iter_values(from..to));
     // Noise, so that the file is large and a pruned read shows.
-    let noise = (from..to).map(|n| format!("{:x}", (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let noise = (from..to).map(|n| format!("{:x}", (n as u64).wrapping_mul(NOISE)));
     let s: ArrayRef = Arc::new(StringArray::from_iter_values(noise));
     RecordBatch::try_from_iter([("n", n), ("s", s)]).expect("the columns are equally long")
 }
@@ -349,9 +350,8 @@ async fn a_store_that_is_down() {
     Client::assert_answers(&server).await;
 }
 
-/// Row groups by statistics, and pages by the page index, are not fetched.
-#[tokio::test(flavor = "multi_thread")]
-async fn pruning_reads_less() {
+/// A store with a table `t` of a million rows, and how many bytes it has.
+fn store_of_pages() -> (Store, f64) {
     let store = Store::start(BUCKET);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     // Without dictionaries, which are read whole, and with pages of 5,000 rows.
@@ -365,6 +365,52 @@ async fn pruning_reads_less() {
     write_with(&file, &numbers(0, 1_000_000), properties);
     let size = fs::metadata(&file).expect("it was written").len() as f64;
     store.put(BUCKET, [("t.parquet", &*file)]);
+    (store, size)
+}
+
+/// The same of pages on a device, here the emulated one.
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_reads_less_on_a_device() {
+    let (store, size) = store_of_pages();
+    let server = Options::new()
+        .config(&store.config())
+        .args(["--data", "s3://warehouse/t.parquet"])
+        .env("WARPFLIGHT_DEVICE", "sim")
+        .start();
+    let mut client = Client::connect(&server).await;
+    client
+        .update("set fallback_mode = 'raise'")
+        .await
+        .expect("an option");
+    client
+        .value("select count(*) from t")
+        .await
+        .expect("the footer is read now");
+    for (sql, expected) in [
+        (
+            "select s from t where n = 555555",
+            format!("{:x}", 555_555_u64.wrapping_mul(NOISE)),
+        ),
+        (
+            "select count(*) from t where n between 399990 and 400010 and s is not null",
+            "21".to_owned(),
+        ),
+    ] {
+        let before = server.metric(READ_BYTES);
+        let found = client.value(sql).await.expect("it is served");
+        assert_eq!(found, expected, "{sql}");
+        let page = server.metric(READ_BYTES) - before;
+        assert!(
+            page < 0.03 * size,
+            "{page} of {size} bytes for a few rows: pages were not pruned"
+        );
+    }
+}
+
+/// Row groups by statistics, and pages by the page index, are not fetched.
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_reads_less() {
+    let (store, size) = store_of_pages();
     let server = server(&store, &["--data", "s3://warehouse/t.parquet"]);
     let mut client = Client::connect(&server).await;
     client

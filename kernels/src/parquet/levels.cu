@@ -1,35 +1,46 @@
 // Definition levels to validity, and the number of values before each tile.
 
-// A block a tile. Threads take rows by output word, so that a warp's ballot is a word of the bitmap: words inside the
-// tile are stored, words that another tile shares are OR-ed into a bitmap that was zero.
-WF_KERNEL(256) decode_levels(const WfPage* pages, u32 count, const WfRunStart* starts, u32* tile_values, WfError* error) {
+// Whether a row has a value, as the runs of its tile say.
+WF_DEVICE bool has_value(const WfPage* page, const WfTileRuns* runs, u32 row, WfError* error) {
+  if (page->max_level == 0) return true;
+  u32 level;
+  if (!wf_run_value(runs, (const u8*)page->levels, page->levels_len, wf_bit_width(page->max_level), row, &level)) {
+    wf_raise(error, WF_TRUNCATED, page->item);
+    return false;
+  }
+  if (level > page->max_level) wf_raise(error, WF_BAD_LEVEL, page->item);
+  return level == page->max_level;
+}
+
+// A block a tile. Threads take kept rows by output word, so that a warp's ballot is a word of the bitmap: words inside
+// the tile are stored, words that another tile shares are OR-ed into a bitmap that was zero. Rows that are not kept are
+// counted too, because the values of kept ones stand behind theirs.
+WF_KERNEL(256) decode_levels(WfPage* pages, u32 count, const WfRunStart* starts, u32* tile_values, WfError* error) {
   __shared__ WfTileRuns runs;
-  __shared__ u32 valid_in_tile;
+  __shared__ u32 valid_in_tile, valid_before;
   u32 tile = blockIdx.x;
-  const WfPage* page = pages + wf_page_of(pages, count, tile);
-  u32 row0 = (tile - page->first_tile) * WF_TILE, row1 = wf_min(row0 + WF_TILE, page->rows);
-  const u8* data = (const u8*)page->levels;
-  u32 width = wf_bit_width(page->max_level), bytes = page->levels_len;
+  WfPage* page = pages + wf_page_of(pages, count, tile);
+  WfTileRows rows = wf_tile_rows(page, tile);
+  bool has_first = page->skip >= rows.row0 && page->skip < rows.row1;
   if (page->max_level == 0 && page->validity == 0) {
-    if (threadIdx.x == 0) tile_values[tile] = row1 - row0;
+    if (threadIdx.x == 0) {
+      tile_values[tile] = rows.row1 - rows.row0;
+      if (has_first) page->skipped_values = rows.kept0 - rows.row0;
+    }
     return;
   }
-  if (threadIdx.x == 0) valid_in_tile = 0;
-  if (page->max_level > 0) wf_collect_runs(data, bytes, width, starts[tile], row0, row1, &runs);
-  else __syncthreads();  // the counter is zero
-  u64 first = page->first_row + row0, last = page->first_row + row1;
+  if (threadIdx.x == 0) valid_in_tile = valid_before = 0;
+  if (page->max_level > 0)
+    wf_collect_runs((const u8*)page->levels, page->levels_len, wf_bit_width(page->max_level), starts[tile], rows.row0, rows.row1, &runs);
+  else __syncthreads();  // the counters are zero
+  u64 first = page->first_row + (rows.kept0 - page->skip), last = first + (rows.kept1 - rows.kept0);
+  if (rows.kept0 == rows.kept1) last = first & ~31ull;
   u32* validity = (u32*)page->validity;
   for (u64 start = first & ~31ull; start < last; start += blockDim.x) {
     u64 row = start + threadIdx.x;
     bool inside = row >= first && row < last;
-    u32 level = page->max_level;
-    if (inside && page->max_level > 0 &&
-        !wf_run_value(&runs, data, bytes, width, (u32)(row - page->first_row), &level)) {
-      wf_raise(error, WF_TRUNCATED, page->item);
-      level = 0;
-    }
-    if (level > page->max_level) wf_raise(error, WF_BAD_LEVEL, page->item);
-    u32 word = __ballot_sync(WF_ALL_LANES, inside && level == page->max_level);
+    bool valid = inside && has_value(page, &runs, rows.kept0 + (u32)(row - first), error);
+    u32 word = __ballot_sync(WF_ALL_LANES, valid);
     u64 word_row = row - wf_lane_id();
     if (wf_lane_id() == 0 && word != 0) {
       atomicAdd(&valid_in_tile, (u32)__popc(word));
@@ -39,8 +50,17 @@ WF_KERNEL(256) decode_levels(const WfPage* pages, u32 count, const WfRunStart* s
       }
     }
   }
+  for (u32 row = rows.row0 + threadIdx.x; row < rows.row1; row += blockDim.x) {
+    if (row >= rows.kept0 && row < rows.kept1) continue;
+    if (!has_value(page, &runs, row, error)) continue;
+    atomicAdd(&valid_in_tile, 1u);
+    if (row < rows.kept0) atomicAdd(&valid_before, 1u);
+  }
   __syncthreads();  // all rows are counted
-  if (threadIdx.x == 0) tile_values[tile] = valid_in_tile;
+  if (threadIdx.x == 0) {
+    tile_values[tile] = valid_in_tile;
+    if (has_first) page->skipped_values = valid_before;
+  }
 }
 
 // A warp a page: the counts of its tiles become the number of values before each, within the page.

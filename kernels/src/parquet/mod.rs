@@ -101,7 +101,8 @@ impl PageDecoder {
     ///
     /// Dictionary pages are pages like any other, decoded by an earlier call: encoding plain, without levels, their
     /// output the dictionary's memory. `uses` are the buffers that the addresses in `pages` lead into. A bitmap of
-    /// validity, and one of boolean values, must be zero before.
+    /// validity, and one of boolean values, must be zero before. A page of which several parts are kept is given once for
+    /// each.
     pub fn decode(
         &self,
         stream: &Stream,
@@ -212,6 +213,9 @@ fn check(page: &Page) -> Result<(), &'static str> {
     let is = |conversion: Conversion| page.conversion == conversion as u32;
     let encoded = |encoding: Encoding| page.encoding == encoding as u32;
     let output = page.output_bytes;
+    if u64::from(page.skip) + u64::from(page.kept) > u64::from(page.rows) {
+        return Err("it keeps more rows than it has");
+    }
     if page.max_level > 0 && page.validity == 0 {
         return Err("it has levels but nowhere to write validity");
     }

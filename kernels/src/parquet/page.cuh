@@ -9,7 +9,7 @@ struct WfPage {
   u64 validity;          // the column's bitmap, or 0
   u64 dictionary;        // dictionary entries in the output's form, or room for strings put together, or 0
   u64 scratch;           // room for the page's values in a form that tiles can read, or 0
-  u64 first_row;         // output row of the page's first row
+  u64 first_row;         // output row of the first row that is kept
   u32 section_bytes;
   u32 rows;
   u32 level_bytes;       // length of the levels, or WF_LEVELS_PREFIXED
@@ -22,6 +22,8 @@ struct WfPage {
   u32 output_bytes;      // width of a value in the output
   u32 item;              // what the error word reports
   u32 code_base;         // added to a dictionary index that is kept as a code
+  u32 skip;              // rows before the first one that is kept
+  u32 kept;              // rows that are kept, one after the other
   // Filled by index_pages:
   u64 levels;
   u64 values;
@@ -29,6 +31,13 @@ struct WfPage {
   u32 values_len;
   u32 index_width;
   u32 value_count;       // values in the page; filled by count_values
+  u32 skipped_values;    // values before the first kept row in its tile; filled by decode_levels
+  u32 unused;
+};
+
+// The rows of a page that one tile holds, and those of them that are kept.
+struct WfTileRows {
+  u32 row0, row1, kept0, kept1;
 };
 
 // Where a run starts: its header's byte, and the number of values before it.
@@ -38,6 +47,11 @@ struct WfRunStart {
 };
 
 WF_DEVICE u32 wf_tiles(u32 rows) { return (rows + WF_TILE - 1u) / WF_TILE; }
+WF_DEVICE WfTileRows wf_tile_rows(const WfPage* page, u32 tile) {
+  u32 row0 = (tile - page->first_tile) * WF_TILE, row1 = wf_min(row0 + WF_TILE, page->rows);
+  u32 kept0 = wf_min(wf_max(page->skip, row0), row1);
+  return WfTileRows{row0, row1, kept0, wf_max(wf_min(page->skip + page->kept, row1), kept0)};
+}
 WF_DEVICE u32 wf_bit_width(u32 largest) { return 32u - (u32)__clz((i32)largest); }
 
 // The page that tile `tile` belongs to. Pages without rows have no tiles; the last page that starts at or before the

@@ -80,7 +80,7 @@ pub struct Page {
     pub dictionary: u64,
     /// Set by [`super::decode`].
     pub scratch: u64,
-    /// Output row of the page's first row.
+    /// Output row of the first row that is kept.
     pub first_row: u64,
     /// Bytes of the body.
     pub section_bytes: u32,
@@ -106,10 +106,14 @@ pub struct Page {
     pub item: u32,
     /// Added to a dictionary index that is kept as a code.
     pub code_base: u32,
+    /// Rows before the first one that is kept.
+    pub skip: u32,
+    /// Rows that are kept, one after the other: `rows`, if all are.
+    pub kept: u32,
     /// Filled on the device.
-    pub filled: [u64; 4],
+    pub filled: [u64; 5],
 }
-// SAFETY: numbers only; 48 + 48 + 32 bytes without padding.
+// SAFETY: numbers only; 48 + 56 + 40 bytes without padding.
 unsafe impl Plain for Page {}
 
 impl Page {

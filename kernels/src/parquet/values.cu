@@ -2,7 +2,7 @@
 //
 // The block finds which of its rows hold values (a prefix count of the validity words), collects the runs of its
 // indexes where the page has a dictionary, and then each thread carries values to their rows. Rows without a value
-// become zero. Every read is checked against the page's length: what is missing raises and is zero.
+// become zero, rows that are not kept are left out. Every read is checked against the page's length: what is missing raises and is zero.
 
 struct WfTile {
   u32 words[WF_TILE / 32 + 1];   // validity of the tile's rows, by output word
@@ -193,9 +193,10 @@ WF_KERNEL(256) decode_values(const WfPage* pages, u32 count, const WfRunStart* s
   __shared__ WfTile validity;
   u32 tile = blockIdx.x;
   const WfPage* page = pages + wf_page_of(pages, count, tile);
-  u32 row0 = (tile - page->first_tile) * WF_TILE, row1 = wf_min(row0 + WF_TILE, page->rows);
-  u64 first = page->first_row + row0, last = page->first_row + row1;
-  u32 v0 = tile_values[tile];
+  WfTileRows rows = wf_tile_rows(page, tile);
+  if (rows.kept0 == rows.kept1) return;
+  u64 first = page->first_row + (rows.kept0 - page->skip), last = first + (rows.kept1 - rows.kept0);
+  u32 v0 = tile_values[tile] + (rows.kept0 > rows.row0 ? page->skipped_values : 0u);
   load_validity(page, first, last, &validity);
   u32 last_word = (u32)((last - 1u) / 32u - first / 32u);
   u32 v1 = v0 + validity.before[last_word] + (u32)__popc(validity.words[last_word]);

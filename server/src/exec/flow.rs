@@ -15,7 +15,8 @@ use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
 use crate::operator::{Aggregate, Build, Gpu, Joins, Limit, Result, Rows, Sort, Table, Window};
-use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
+use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, ScanKey, Sink, Source};
+use crate::scan::Narrowing;
 
 /// Whether whoever takes batches wants more of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,8 +146,8 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
-    /// The table that pipeline `id` builds.
-    fn table(&self, id: PipelineId) -> Result<Table> {
+    /// The table that pipeline `id` builds, with the values of the keys that are `asked` for when its rows are there.
+    fn table(&self, id: PipelineId, asked: &dyn Fn() -> Result<Vec<usize>>) -> Result<Table> {
         let (pipeline, metrics) = (&self.graph.pipelines[id], &self.metrics[id]);
         let Sink::Build(spec) = &pipeline.sink else {
             return Err(Error::internal(format!("pipeline {id} builds no table for a join")).into());
@@ -156,7 +157,7 @@ impl Flow<'_> {
         let space = self.gather(id, &mut |batch, space| {
             build.add_sync(self.gpu, &metrics.times, batch, space)
         })?;
-        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, space)?;
+        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, &asked()?, space)?;
         metrics.rows(table.rows());
         Ok(table)
     }
@@ -167,8 +168,19 @@ impl Flow<'_> {
         if stages.is_empty() {
             return self.read(id, take);
         }
-        let tables = stages.iter().map(|stage| self.table(stage.join.build));
-        let mut joins = Joins::new(stages, tables.collect::<Result<_>>()?);
+        let mut tables = Vec::with_capacity(stages.len());
+        for (number, stage) in stages.iter().enumerate() {
+            let asked = || {
+                let keys = self.scans.keys_sync(id)?.into_iter();
+                Ok(keys
+                    .filter(|key| key.stage == number)
+                    .map(|key| key.key)
+                    .collect())
+            };
+            tables.push(self.table(stage.join.build, &asked)?);
+        }
+        self.narrow_sync(id, &tables)?;
+        let mut joins = Joins::new(stages, tables);
         let times = &self.metrics[id].times;
         let mut out = |batch: DeviceBatch, space: Space| {
             Ok(match take(batch, space)? {
@@ -177,7 +189,9 @@ impl Flow<'_> {
             })
         };
         let mut wanted = Wanted::More;
-        if !joins.is_void() {
+        if joins.is_void() {
+            self.scans.leave_out_sync(id, &self.metrics[id])?;
+        } else {
             wanted = self.read(id, &mut |batch, space| match joins
                 .push_sync(self.gpu, times, batch, &space, &mut out)?
             {
@@ -189,6 +203,27 @@ impl Flow<'_> {
             wanted = Wanted::Enough;
         }
         Ok(wanted)
+    }
+
+    /// Leaves out of pipeline `id`'s scan what cannot match the tables of its joins.
+    fn narrow_sync(&self, id: PipelineId, tables: &[Table]) -> Result<()> {
+        let narrowing = |key: ScanKey| {
+            let values = tables[key.stage].key_values(key.key)?;
+            Some(Narrowing {
+                column: key.column,
+                ranges: values.0.clone(),
+            })
+        };
+        let by: Vec<Narrowing> = self
+            .scans
+            .keys_sync(id)?
+            .into_iter()
+            .filter_map(narrowing)
+            .collect();
+        match by.is_empty() {
+            true => Ok(()),
+            false => self.scans.narrow_sync(id, &by),
+        }
     }
 
     /// Memory for an operator, none yet.

@@ -7,6 +7,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use crate::operator::KernelTimes;
 use crate::pipeline::PipelineId;
 use crate::pipeline::expr::ColumnShape;
+use crate::scan::ScanCounts;
 
 /// The numbers of one pipeline.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(super) struct PipelineMetrics {
     kernel_time: Time,
     wait_time: Time,
     compile_time: Time,
+    /// Where numbers are put that only some pipelines have.
+    set: ExecutionPlanMetricsSet,
+    id: PipelineId,
     /// What its kernels took.
     pub(super) times: KernelTimes,
 }
@@ -35,6 +39,8 @@ impl PipelineMetrics {
             kernel_time: time("kernel_time"),
             wait_time: time("wait_time"),
             compile_time: time("compile_time"),
+            set: set.clone(),
+            id,
             times: KernelTimes::of_foreseen(shapes),
         }
     }
@@ -49,6 +55,19 @@ impl PipelineMetrics {
         self.read_bytes.add(read as usize);
         self.copied_bytes.add(copied as usize);
         self.decoded_bytes.add(decoded as usize);
+    }
+
+    /// What its scan read and left out.
+    pub(super) fn scanned(&self, counts: &ScanCounts) {
+        let add = |name: &str, count: u64| {
+            let counter = MetricBuilder::new(&self.set).counter(format!("p{}_{name}", self.id), 0);
+            counter.add(usize::try_from(count).unwrap_or(usize::MAX));
+        };
+        add("row_groups_read", counts.row_groups_read);
+        add("row_groups_pruned", counts.row_groups_pruned);
+        add("row_groups_pruned_by_joins", counts.row_groups_pruned_by_joins);
+        add("pages_pruned", counts.pages_pruned);
+        add("pages_pruned_by_joins", counts.pages_pruned_by_joins);
     }
 
     /// Time in which it waited for its source.

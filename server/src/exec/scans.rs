@@ -21,7 +21,7 @@ use super::stop::Stop;
 use crate::batch::Space;
 use crate::error::Error;
 use crate::operator::{Gpu, Result};
-use crate::pipeline::{PipelineGraph, PipelineId, Source};
+use crate::pipeline::{PipelineGraph, PipelineId, ScanKey, Source};
 use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
 
 /// How often a waiting thread looks whether the query is still wanted.
@@ -75,6 +75,10 @@ struct State {
 /// One of the scans.
 struct Running {
     id: PipelineId,
+    /// By which joins may leave some of it out; those by which there is hope of it, when it is opened.
+    keys: Vec<ScanKey>,
+    /// The scans that the tables of these joins are made of.
+    before: Vec<usize>,
     scan: Option<Arc<Scan>>,
     failed: Option<DataFusionError>,
     counters: Arc<ScanCounters>,
@@ -99,8 +103,18 @@ impl Scans {
             })
             .collect();
         let bounds = Bounds::of(gpu.device.pinned_limit_bytes(), gpu.device.memory_limit_bytes());
+        let ids: Vec<PipelineId> = specs.iter().map(|(id, _)| *id).collect();
         let running = |&(id, _): &(PipelineId, _)| Running {
             id,
+            keys: match settings.engine.runtime_filters {
+                true => graph.scan_keys(id),
+                false => Vec::new(),
+            },
+            before: graph
+                .read_by_joins(id)
+                .iter()
+                .filter_map(|id| ids.iter().position(|scan| scan == id))
+                .collect(),
             scan: None,
             failed: None,
             counters: Arc::default(),
@@ -172,6 +186,7 @@ impl Scans {
         let wanted = give();
         let counts = counters.now();
         metrics.moved(counts.read_bytes, counts.uploaded_bytes, counts.decoded_bytes);
+        metrics.scanned(&counts);
         wanted
     }
 }
@@ -203,6 +218,10 @@ struct Unopened {
 impl Unopened {
     fn opened(&self, opened: std::result::Result<Scan, DataFusionError>) {
         let shared = &self.shared;
+        let mut keys = shared.lock().scans[self.index].keys.clone();
+        if let Ok(scan) = &opened {
+            keys.retain(|key| scan.is_clustered(key.column));
+        }
         let mut state = shared.lock();
         if shared.is_stopped() {
             return;
@@ -216,8 +235,9 @@ impl Unopened {
                     row_groups_pruned = scan.row_groups_pruned(),
                     "scan opened"
                 );
-                let bytes = (0..scan.partitions()).map(|partition| scan.host_bytes(partition));
-                state.schedule.opened(self.index, bytes.collect());
+                let before = (!keys.is_empty()).then(|| state.scans[self.index].before.clone());
+                state.schedule.opened(self.index, host_bytes(&scan), before);
+                state.scans[self.index].keys = keys;
                 let partitions = scan.partitions();
                 state.scans[self.index].scan = Some(Arc::new(scan));
                 if let Err(error) = start_threads(shared, &mut state, partitions) {
@@ -263,6 +283,11 @@ fn start_threads(shared: &Arc<Shared>, state: &mut State, partitions: usize) -> 
         }
     }
     Ok(())
+}
+
+fn host_bytes(scan: &Scan) -> Vec<usize> {
+    let partitions = 0..scan.partitions();
+    partitions.map(|partition| scan.host_bytes(partition)).collect()
 }
 
 /// Lets go of what was read ahead of a taker that ends, however it does.
@@ -448,5 +473,6 @@ fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("a panic in a scan").into()))
 }
 
+mod narrow;
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,10 @@ impl Bounds {
     }
 }
 
+/// A scan that joins may make smaller waits for them if what they read is smaller by this factor: reading it takes so
+/// little of the time of both.
+const SMALL_TIMES: usize = 8;
+
 /// How far a scan is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
@@ -81,6 +85,10 @@ struct Line<F, D> {
     is_ended: bool,
     /// Nothing more of it is fetched.
     has_failed: bool,
+    /// Joins may leave some of it out, when the scans that they are made of were read.
+    waits_for: Option<Vec<usize>>,
+    /// Its partitions are being chosen anew.
+    is_held: bool,
     epoch: usize,
     /// Host bytes of each partition.
     host_bytes: Vec<usize>,
@@ -104,6 +112,8 @@ impl<F, D> Line<F, D> {
             is_begun: false,
             is_ended: false,
             has_failed: false,
+            waits_for: None,
+            is_held: false,
             epoch: 0,
             host_bytes: Vec::new(),
             begun: 0,
@@ -153,10 +163,40 @@ impl<F, D> Schedule<F, D> {
         }
     }
 
-    /// A scan has partitions of so many host bytes.
-    pub(super) fn opened(&mut self, scan: usize, host_bytes: Vec<usize>) {
-        self.lines[scan].opening = Opening::Opened;
-        self.lines[scan].host_bytes = host_bytes;
+    /// A scan has partitions of so many host bytes. It may become smaller when the scans `before` it were read, if there
+    /// are some named: it is not read ahead then, unless they take long to read.
+    pub(super) fn opened(&mut self, scan: usize, host_bytes: Vec<usize>, before: Option<Vec<usize>>) {
+        let line = &mut self.lines[scan];
+        line.opening = Opening::Opened;
+        line.host_bytes = host_bytes;
+        line.waits_for = before;
+    }
+
+    /// Nothing more of a scan is begun until [`Self::let_on`]; how many of its partitions were.
+    pub(super) fn hold(&mut self, scan: usize) -> usize {
+        self.lines[scan].is_held = true;
+        self.lines[scan].begun
+    }
+
+    /// A scan goes on, with these partitions if others than before; those that were begun are the same.
+    pub(super) fn let_on(&mut self, scan: usize, host_bytes: Option<Vec<usize>>) {
+        let line = &mut self.lines[scan];
+        line.is_held = false;
+        if let Some(host_bytes) = host_bytes {
+            line.host_bytes = host_bytes;
+        }
+    }
+
+    /// Whether a scan is not read ahead: that would be lost, and the scans before it are read soon.
+    fn waits(&self, scan: usize) -> bool {
+        let line = &self.lines[scan];
+        let Some(before) = line.waits_for.as_ref().filter(|_| !line.is_begun) else {
+            return false;
+        };
+        let is_open = |&before: &usize| self.lines[before].opening != Opening::Waiting;
+        let bytes = |line: &Line<F, D>| line.host_bytes.iter().sum::<usize>();
+        let before_bytes: usize = before.iter().map(|&before| bytes(&self.lines[before])).sum();
+        !before.iter().all(is_open) || before_bytes.saturating_mul(SMALL_TIMES) <= bytes(line)
     }
 
     pub(super) fn failed_to_open(&mut self, scan: usize) {
@@ -252,11 +292,14 @@ impl<F, D> Schedule<F, D> {
         let ahead = self.ahead(|line| line.host_held);
         let held: usize = self.lines.iter().map(|line| line.host_held).sum();
         for scan in self.order() {
+            if self.waits(scan) {
+                continue;
+            }
             let line = &mut self.lines[scan];
             let Some(&bytes) = line.host_bytes.get(line.begun) else {
                 continue;
             };
-            if line.is_ended || line.has_failed {
+            if line.is_ended || line.has_failed || line.is_held {
                 continue;
             }
             let may = match Some(scan) == current {

@@ -8,11 +8,13 @@ pub mod expr;
 mod graph;
 mod join;
 pub mod kernels;
+mod scan_keys;
 mod sort;
 pub mod window;
 
 pub use aggregate::AggregateSpec;
 pub use graph::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 pub use join::{BuildSpec, JoinSpec, Stage};
+pub use scan_keys::ScanKey;
 pub use sort::{SortKey, SortSpec};
 pub use window::WindowSpec;

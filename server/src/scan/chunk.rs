@@ -9,6 +9,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::form::Form;
+use super::kept::{self, KeptPage};
 use super::names::ChunkName;
 use super::open::{FileColumn, Group};
 use crate::error::Result;
@@ -25,6 +26,18 @@ pub(super) struct Chunk {
     /// Which of the file's columns it is.
     pub(super) leaf: usize,
     pub(super) way: Way,
+    /// What is read of it, where not all is.
+    pub(super) pages: Option<ChosenPages>,
+}
+
+/// The pages of a chunk that are read.
+#[derive(Debug, Clone)]
+pub(super) struct ChosenPages {
+    /// Where its dictionary is, if it has one.
+    pub(super) dictionary: Option<Range<u64>>,
+    pub(super) data: Vec<KeptPage>,
+    /// Data pages that are not read.
+    pub(super) left_out: usize,
 }
 
 /// How a chunk becomes rows of a column.
@@ -53,13 +66,42 @@ impl Chunk {
         let metadata = row_group.file.metadata.row_group(row_group.index).column(leaf);
         let range = range(metadata, row_group.file.meta.size)
             .map_err(|what| name(row_group, metadata.column_descr().name()).error(what))?;
+        let pages = row_group.kept.as_deref().and_then(|rows| {
+            let pages = kept::data_pages(&row_group.file.metadata, row_group.index, leaf, &range)?;
+            let first = pages.first()?.bytes.start;
+            let data = kept::kept_pages(&pages, rows);
+            Some(ChosenPages {
+                dictionary: (range.start < first).then_some(range.start..first),
+                left_out: pages.len() - data.len(),
+                data,
+            })
+        });
         Ok(Some(Self {
             column,
             group,
             range,
             leaf,
             way,
+            pages,
         }))
+    }
+
+    /// What is read of the file, in order.
+    pub(super) fn read_ranges(&self) -> Vec<Range<u64>> {
+        match &self.pages {
+            None => vec![self.range.clone()],
+            Some(pages) => {
+                let data = pages.data.iter().map(|page| page.bytes.clone());
+                pages.dictionary.iter().cloned().chain(data).collect()
+            }
+        }
+    }
+
+    /// How many bytes that are.
+    pub(super) fn read_bytes(&self) -> usize {
+        let ranges = self.read_ranges();
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 }
 
@@ -84,7 +126,8 @@ fn way(form: Form, compression: Compression) -> Way {
     }
 }
 
-fn range(metadata: &ColumnChunkMetaData, file_bytes: u64) -> Result<Range<u64>, String> {
+/// Where a chunk lies in a file of so many bytes.
+pub(super) fn range(metadata: &ColumnChunkMetaData, file_bytes: u64) -> Result<Range<u64>, String> {
     let start = metadata
         .dictionary_page_offset()
         .unwrap_or_else(|| metadata.data_page_offset());

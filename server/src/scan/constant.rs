@@ -93,6 +93,7 @@ fn page(values: &ArrayRef, run: usize, rows: usize) -> Option<HostPage> {
         number: run,
         body: Body::Host(Bytes::from(bytes)),
         rows: rows as u32,
+        kept: Vec::new(),
         encoding,
         level_bytes: 0,
         max_level: 0,

@@ -3,11 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::Pruned;
+
 /// Counts that grow while a scan runs; several scans may share them.
 #[derive(Debug, Default)]
 pub struct ScanCounters {
     row_groups_read: AtomicU64,
     row_groups_pruned: AtomicU64,
+    row_groups_pruned_by_joins: AtomicU64,
+    pages_pruned: AtomicU64,
+    pages_pruned_by_joins: AtomicU64,
     read_bytes: AtomicU64,
     uploaded_bytes: AtomicU64,
     decoded_bytes: AtomicU64,
@@ -21,6 +26,12 @@ pub struct ScanCounts {
     pub row_groups_read: u64,
     /// Row groups left out because no row of them can be wanted.
     pub row_groups_pruned: u64,
+    /// Those among them that the keys of joins ruled out.
+    pub row_groups_pruned_by_joins: u64,
+    /// Data pages left out of row groups of which others are read.
+    pub pages_pruned: u64,
+    /// Those among them that the keys of joins ruled out.
+    pub pages_pruned_by_joins: u64,
     /// Bytes of files read, footers not among them.
     pub read_bytes: u64,
     /// Bytes copied to the device.
@@ -32,9 +43,12 @@ pub struct ScanCounts {
 }
 
 impl ScanCounters {
-    pub(super) fn pruned(&self, row_groups: usize) {
-        self.row_groups_pruned
-            .fetch_add(row_groups as u64, Ordering::Relaxed);
+    pub(super) fn pruned(&self, pruned: Pruned, pages: usize) {
+        let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Ordering::Relaxed);
+        add(&self.row_groups_pruned, pruned.row_groups);
+        add(&self.row_groups_pruned_by_joins, pruned.row_groups_by_joins);
+        add(&self.pages_pruned, pages);
+        add(&self.pages_pruned_by_joins, pruned.pages_by_joins);
     }
 
     pub(super) fn read(&self, bytes: u64, time: Duration) {
@@ -58,6 +72,9 @@ impl ScanCounters {
         ScanCounts {
             row_groups_read: self.row_groups_read.load(Ordering::Relaxed),
             row_groups_pruned: self.row_groups_pruned.load(Ordering::Relaxed),
+            row_groups_pruned_by_joins: self.row_groups_pruned_by_joins.load(Ordering::Relaxed),
+            pages_pruned: self.pages_pruned.load(Ordering::Relaxed),
+            pages_pruned_by_joins: self.pages_pruned_by_joins.load(Ordering::Relaxed),
             read_bytes: self.read_bytes.load(Ordering::Relaxed),
             uploaded_bytes: self.uploaded_bytes.load(Ordering::Relaxed),
             decoded_bytes: self.decoded_bytes.load(Ordering::Relaxed),

@@ -13,7 +13,7 @@ use super::counters::ScanCounters;
 use super::fetched::{Fetched, FetchedColumn};
 use super::layout::{Layout, Placed, Region, Role};
 use super::names::PageCheck;
-use super::pages::Body;
+use super::pages::{Body, HostPage};
 use super::partition::repr_of;
 use super::pieces::Piece;
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, bitmap_bytes, copy_up, upload};
@@ -66,6 +66,9 @@ pub(super) struct Addresses {
 
 /// Pieces to decompress or copy for a page.
 pub(super) fn blob_count(placed: &Placed<'_>) -> usize {
+    if placed.is_again {
+        return 0;
+    }
     match (&placed.page.body, placed.region) {
         (Body::Host(_), _) | (Body::Plain { .. }, Region::Packed) => 0,
         (Body::Plain { .. }, _) => 1,
@@ -122,11 +125,16 @@ impl Addresses {
             output_bytes,
             item: placed.item,
             code_base: 0,
-            filled: [0; 4],
+            skip: placed.kept.start,
+            kept: placed.kept.len() as u32,
+            filled: [0; 5],
         }
     }
 
     fn add_blobs(&self, placed: &Placed<'_>, blobs: &mut Vec<Blob>) {
+        if placed.is_again {
+            return;
+        }
         let source = self.packed + placed.source as u64;
         let target = self.of_region(placed.region) + placed.at as u64;
         let blob = |skipped: u32, source_bytes: u32, target_bytes: u32, codec: Codec| Blob {
@@ -223,7 +231,7 @@ impl Fetched {
                 }
                 FetchedColumn::Pages(groups) => {
                     let pages = groups.iter().flat_map(|group| &group.pages.data);
-                    let rows: usize = pages.map(|page| page.rows as usize).sum();
+                    let rows: usize = pages.map(HostPage::kept_rows).sum();
                     let has_levels = groups.iter().any(|group| group.form.max_level > 0);
                     (rows < self.rows, has_levels || rows < self.rows)
                 }
@@ -437,7 +445,8 @@ fn host_bodies<'a>(layout: &Layout<'a>) -> Vec<(Region, usize, Vec<&'a [u8]>)> {
     let mut runs: Vec<(Region, usize, Vec<&[u8]>)> = Vec::new();
     for region in [Region::Plain, Region::Text] {
         let mut next = None;
-        for placed in layout.pages.iter().filter(|placed| placed.region == region) {
+        let is_brought = |placed: &&Placed<'_>| placed.region == region && !placed.is_again;
+        for placed in layout.pages.iter().filter(is_brought) {
             let Body::Host(bytes) = &placed.page.body else {
                 next = None;
                 continue;

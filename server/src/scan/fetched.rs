@@ -2,6 +2,7 @@
 //!
 //! In: a partition. Out: pages for the device, arrays for what the CPU decodes. It puts nothing on the device.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::names::ChunkName;
 use super::open::{Group, OpenFile};
 use super::pages::{self, ChunkPages, NoPages};
 use super::partition::Partition;
-use super::pieces::{Image, Span};
+use super::pieces::{Image, Span, Spans};
 use super::readers::{Stopped, Turn, Work, run_sync, thread_count};
 use super::spec::ScanSpec;
 use super::{Scan, host, layout};
@@ -67,7 +68,7 @@ pub(super) struct GroupPages {
     pub(super) first_row: usize,
     pub(super) form: Form,
     /// Where bodies are that lie in the file; `None` if none does.
-    pub(super) span: Option<Span>,
+    pub(super) spans: Option<Spans>,
     pub(super) pages: ChunkPages,
 }
 
@@ -136,8 +137,8 @@ pub(super) fn fetch_sync(
 struct Plan {
     files: Vec<Arc<OpenFile>>,
     wanted: Vec<Wanted>,
-    /// For each chunk of the partition, which range it lies in.
-    range_of: Vec<usize>,
+    /// For each chunk of the partition, which ranges it lies in.
+    ranges_of: Vec<Range<usize>>,
 }
 
 impl Plan {
@@ -161,26 +162,29 @@ impl Plan {
         let mut plan = Self {
             files,
             wanted: Vec::new(),
-            range_of: vec![0; partition.chunks.len()],
+            ranges_of: vec![0..0; partition.chunks.len()],
         };
         for index in order {
             let chunk = &partition.chunks[index];
             let (file, is_uploaded) = (file_of(chunk), uploaded(chunk));
-            let range = chunk.range.clone();
-            match plan.wanted.last_mut() {
-                Some(last)
-                    if (last.file, last.is_uploaded) == (file, is_uploaded)
-                        && range.start <= last.range.end + GAP_BYTES_MAX =>
-                {
-                    last.range.end = last.range.end.max(range.end);
+            let mut first = None;
+            for range in chunk.read_ranges() {
+                match plan.wanted.last_mut() {
+                    Some(last)
+                        if (last.file, last.is_uploaded) == (file, is_uploaded)
+                            && range.start <= last.range.end + GAP_BYTES_MAX =>
+                    {
+                        last.range.end = last.range.end.max(range.end);
+                    }
+                    _ => plan.wanted.push(Wanted {
+                        file,
+                        range,
+                        is_uploaded,
+                    }),
                 }
-                _ => plan.wanted.push(Wanted {
-                    file,
-                    range,
-                    is_uploaded,
-                }),
+                first.get_or_insert(plan.wanted.len() - 1);
             }
-            plan.range_of[index] = plan.wanted.len() - 1;
+            plan.ranges_of[index] = first.unwrap_or(0)..plan.wanted.len();
         }
         plan
     }
@@ -213,8 +217,8 @@ impl Part<'_> {
         name(self.group(chunk), self.scan.spec.column_name(chunk.column))
     }
 
-    fn span(&self, index: usize) -> &Span {
-        &self.spans[self.plan.range_of[index]]
+    fn spans(&self, index: usize) -> Spans {
+        Spans::new(&self.spans[self.plan.ranges_of[index].clone()])
     }
 
     /// Lists, decompresses or decodes all chunks, several at once.
@@ -223,10 +227,10 @@ impl Part<'_> {
         let mut prepared: Vec<Option<Prepared>> = Vec::new();
         let mut long: Vec<usize> = Vec::new();
         for (index, chunk) in self.partition.chunks.iter().enumerate() {
-            let (group, span) = (self.group(chunk), self.span(index));
+            let (group, spans) = (self.group(chunk), self.spans(index));
             prepared.push(match &chunk.way {
                 Way::Device(form, codec) => {
-                    let pages = pages::list(chunk, *form, *codec, group.rows, span, &self.name(chunk));
+                    let pages = pages::list(chunk, *form, *codec, group.rows, &spans, &self.name(chunk));
                     let dictionary = pages.as_ref().ok().and_then(|pages| pages.dictionary.as_ref());
                     if dictionary.is_some_and(|page| pages::is_long(&page.body)) {
                         long.push(index);
@@ -234,10 +238,10 @@ impl Part<'_> {
                     Some(outcome(*form, pages)?)
                 }
                 Way::HostPages(form) => {
-                    let (form, group, span, leaf) = (*form, group.clone(), span.clone(), chunk.leaf);
-                    let name = self.name(chunk);
+                    let (form, group, chunk) = (*form, group.clone(), chunk.clone());
+                    let name = self.name(&chunk);
                     let unpacking = move |stop: &Stopped| {
-                        let pages = host::unpacked_pages(&group, leaf, form, &span, &name, stop);
+                        let pages = host::unpacked_pages(&group, &chunk, form, &spans, &name, stop);
                         outcome(form, pages)
                     };
                     work.push((index, Box::new(unpacking)));
@@ -267,14 +271,14 @@ impl Part<'_> {
 
     /// Decompresses the dictionary of a chunk whose pages were listed.
     fn unpack_work(&self, index: usize, listed: Prepared) -> Work<Prepared> {
-        let (span, name) = (self.span(index).clone(), self.name(&self.partition.chunks[index]));
+        let (spans, name) = (self.spans(index), self.name(&self.partition.chunks[index]));
         Box::new(move |_: &Stopped| {
             let Prepared::Pages(form, mut pages) = listed else {
                 return Ok(listed);
             };
             if let Some(page) = &mut pages.dictionary {
                 page.body =
-                    pages::unpacked(&page.body, &span).map_err(|what| name.page_error(page.number, what))?;
+                    pages::unpacked(&page.body, &spans).map_err(|what| name.page_error(page.number, what))?;
             }
             Ok(Prepared::Pages(form, pages))
         })
@@ -282,14 +286,10 @@ impl Part<'_> {
 
     fn decode_work(&self, index: usize) -> Work<Prepared> {
         let chunk = &self.partition.chunks[index];
-        let (group, span, name) = (
-            self.group(chunk).clone(),
-            self.span(index).clone(),
-            self.name(chunk),
-        );
+        let (group, spans, name) = (self.group(chunk).clone(), self.spans(index), self.name(chunk));
         let (table_type, leaf) = (self.data_type(chunk.column), chunk.leaf);
         Box::new(move |stop: &Stopped| {
-            host::decoded(&group, leaf, &table_type, &span, &name, stop).map(Prepared::Arrays)
+            host::decoded(&group, leaf, &table_type, &spans, &name, stop).map(Prepared::Arrays)
         })
     }
 
@@ -339,7 +339,7 @@ impl Part<'_> {
                             name: self.name(chunk),
                             first_row: first_rows[chunk.group - self.partition.groups.start],
                             form,
-                            span: is_uploaded.then(|| self.span(index).clone()),
+                            spans: is_uploaded.then(|| self.spans(index)),
                             pages,
                         })
                     });

@@ -7,65 +7,121 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::compute::cast_with_options;
 use arrow::datatypes::DataType;
+use bytes::Bytes;
 use datafusion::common::format::DEFAULT_CAST_OPTIONS;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelectionPolicy,
 };
 use parquet::basic::Encoding as FileEncoding;
 use parquet::column::page::{Page, PageReader};
+use parquet::errors::ParquetError;
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::chunk::Chunk;
 use super::form::Form;
+use super::listing::Listing;
 use super::names::ChunkName;
 use super::open::Group;
 use super::page_header::{PageHeader, PageKind};
-use super::pages::{Body, ChunkPages, Listing, NoPages};
-use super::pieces::{PartOfFile, Span};
+use super::pages::{Body, ChunkPages, NoPages};
+use super::pieces::{PartOfFile, Spans};
 use super::readers::Stopped;
 use crate::error::Result;
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 64 << 10;
 
-fn part_of_file(group: &Group, span: &Span) -> PartOfFile {
+fn part_of_file(group: &Group, spans: &Spans) -> PartOfFile {
     PartOfFile {
         file_bytes: group.file.meta.size,
-        spans: vec![span.clone()],
+        spans: spans.clone(),
     }
 }
 
 /// Decompresses the pages of a chunk, with parquet's own reader.
 pub(super) fn unpacked_pages(
     group: &Group,
-    leaf: usize,
+    chunk: &Chunk,
     form: Form,
-    span: &Span,
+    spans: &Spans,
     name: &ChunkName,
     stop: &Stopped,
 ) -> Result<ChunkPages, NoPages> {
-    let metadata = group.file.metadata.row_group(group.index).column(leaf);
-    let reader = Arc::new(part_of_file(group, span));
-    let mut pages = SerializedPageReader::new(reader, metadata, group.rows, None)
-        .map_err(|error| NoPages::Malformed(name.error(error)))?;
-    let mut listing = Listing::new(form, group.rows, name);
-    let mut number = 0;
-    while listing.rows_left > 0 {
-        if stop.is_set() {
+    let reader = pages_of(group, chunk, spans).map_err(|error| NoPages::Malformed(name.error(error)))?;
+    let mut unpacking = Unpacking { reader, stop };
+    let Some(chosen) = &chunk.pages else {
+        let mut listing = Listing::new(form, group.rows, name);
+        let mut number = 0;
+        while listing.rows_left > 0 {
+            let (header, bytes) = unpacking.page(&listing, number)?;
+            listing.add(number, &header, |skipped, _| Ok(rest(&bytes, skipped)))?;
+            number += 1;
+        }
+        return Ok(listing.pages);
+    };
+    let mut listing = Listing::of_chosen(form, chosen, name);
+    let first = usize::from(chosen.dictionary.is_some());
+    if first > 0 {
+        let (header, bytes) = unpacking.page(&listing, 0)?;
+        listing.add_chosen(0, &header, None, |skipped, _| Ok(rest(&bytes, skipped)))?;
+    }
+    let mut next = 0;
+    for page in &chosen.data {
+        let number = first + page.index;
+        for _ in next..page.index {
+            let skipped = unpacking.reader.skip_next_page();
+            skipped.map_err(|error| listing.malformed(number, error))?;
+        }
+        next = page.index + 1;
+        let (header, bytes) = unpacking.page(&listing, number)?;
+        listing.add_chosen(number, &header, Some(page), |skipped, _| {
+            Ok(rest(&bytes, skipped))
+        })?;
+    }
+    Ok(listing.pages)
+}
+
+/// A chunk's pages, from its offset index where some of them are left out.
+fn pages_of(
+    group: &Group,
+    chunk: &Chunk,
+    spans: &Spans,
+) -> Result<SerializedPageReader<PartOfFile>, ParquetError> {
+    let metadata = &group.file.metadata;
+    let row_group = metadata.row_group(group.index);
+    let locations = chunk.pages.as_ref().and_then(|_| {
+        let index = metadata.offset_index()?.get(group.index)?.get(chunk.leaf)?;
+        Some(index.page_locations().clone())
+    });
+    let reader = Arc::new(part_of_file(group, spans));
+    let rows = usize::try_from(row_group.num_rows())?;
+    SerializedPageReader::new(reader, row_group.column(chunk.leaf), rows, locations)
+}
+
+/// Pages as they are decompressed.
+struct Unpacking<'a> {
+    reader: SerializedPageReader<PartOfFile>,
+    stop: &'a Stopped,
+}
+
+impl Unpacking<'_> {
+    fn page(&mut self, listing: &Listing<'_>, number: usize) -> Result<(PageHeader, Bytes), NoPages> {
+        if self.stop.is_set() {
             return Err(NoPages::Malformed(super::readers::stopped()));
         }
-        let page = pages
+        let page = self
+            .reader
             .get_next_page()
             .map_err(|error| listing.malformed(number, error))?
             .ok_or_else(|| listing.malformed(number, "the column chunk ends before all rows are there"))?;
-        let header = header_of(&page);
-        let bytes = page.buffer().clone();
-        listing.add(number, &header, |skipped, _| {
-            Ok(Body::Host(bytes.slice((skipped as usize).min(bytes.len())..)))
-        })?;
-        number += 1;
+        Ok((header_of(&page), page.buffer().clone()))
     }
-    Ok(listing.pages)
+}
+
+fn rest(bytes: &Bytes, skipped: u32) -> Body {
+    Body::Host(bytes.slice((skipped as usize).min(bytes.len())..))
 }
 
 /// The header that a plain page would have.
@@ -121,7 +177,7 @@ pub(super) fn decoded(
     group: &Group,
     leaf: usize,
     table_type: &DataType,
-    span: &Span,
+    spans: &Spans,
     name: &ChunkName,
     stop: &Stopped,
 ) -> Result<Vec<ArrayRef>> {
@@ -130,12 +186,21 @@ pub(super) fn decoded(
     let metadata = ArrowReaderMetadata::try_new(Arc::clone(&file.metadata), options)
         .map_err(|error| name.error(error))?;
     let mask = ProjectionMask::leaves(file.metadata.file_metadata().schema_descr(), [leaf]);
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(part_of_file(group, span), metadata)
-        .with_row_groups(vec![group.index])
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| name.error(error))?;
+    let mut builder =
+        ParquetRecordBatchReaderBuilder::new_with_metadata(part_of_file(group, spans), metadata)
+            .with_row_groups(vec![group.index])
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS);
+    if let Some(kept) = &group.kept {
+        let rows = usize::try_from(file.metadata.row_group(group.index).num_rows())
+            .map_err(|error| name.error(error))?;
+        let chosen = RowSelection::from_consecutive_ranges(kept.iter().cloned(), rows);
+        // Only then no page is asked for that was not read.
+        builder = builder
+            .with_row_selection(chosen)
+            .with_row_selection_policy(RowSelectionPolicy::Selectors);
+    }
+    let reader = builder.build().map_err(|error| name.error(error))?;
     let mut arrays = Vec::new();
     for batch in reader {
         if stop.is_set() {

@@ -3,6 +3,8 @@
 //! In: a partition in host memory. Out: for each page, which buffer it goes to and where; how large the buffers are.
 //! Plain bytes that strings refer to lie apart from those that are free again after the decode. It allocates nothing.
 
+use std::ops::Range;
+
 use kernels::compress::Decompressor;
 use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
 use kernels::{ErrorWord, Reservation};
@@ -43,6 +45,10 @@ pub(super) struct Placed<'a> {
     /// `None` for partition values.
     pub(super) form: Option<Form>,
     pub(super) role: Role,
+    /// The part of it that is decoded here.
+    pub(super) kept: Range<u32>,
+    /// Whether another part stands before, which brought the body.
+    pub(super) is_again: bool,
     pub(super) first_row: usize,
     /// Where the packed bytes are, of a body that lies in the file.
     pub(super) source: usize,
@@ -104,8 +110,11 @@ impl<'a> Layout<'a> {
     fn add_chunk(&mut self, column: usize, group: &'a GroupPages) {
         let form = group.form;
         let mut dictionary = (0, 0);
-        let place_of = |page: &HostPage| match (&page.body, &group.span) {
-            (Body::Plain { start, .. } | Body::Packed { start, .. }, Some(span)) => span.place(*start),
+        // Pages were found in these spans.
+        let place_of = |page: &HostPage| match (&page.body, &group.spans) {
+            (Body::Plain { start, .. } | Body::Packed { start, .. }, Some(spans)) => {
+                spans.place(*start).unwrap_or(0)
+            }
             _ => 0,
         };
         if let Some(page) = &group.pages.dictionary {
@@ -127,7 +136,7 @@ impl<'a> Layout<'a> {
                 source,
                 dictionary,
             );
-            first_row += page.rows as usize;
+            first_row += page.kept_rows();
         }
     }
 
@@ -158,18 +167,25 @@ impl<'a> Layout<'a> {
             }
         };
         let item = self.names.item(page.number);
-        self.pages.push(Placed {
-            page,
-            column,
-            form,
-            role,
-            first_row,
-            source,
-            region,
-            at,
-            dictionary,
-            item,
-        });
+        let (mut first_row, mut is_again) = (first_row, false);
+        for kept in page.parts() {
+            let rows = kept.len();
+            self.pages.push(Placed {
+                page,
+                column,
+                form,
+                role,
+                kept,
+                is_again,
+                first_row,
+                source,
+                region,
+                at,
+                dictionary,
+                item,
+            });
+            (first_row, is_again) = (first_row + rows, true);
+        }
     }
 
     /// Device bytes that the decode takes, but for room that only [`PageDecoder::measure_sync`] knows.

@@ -13,8 +13,11 @@ mod fetch;
 mod fetched;
 mod form;
 mod host;
+mod kept;
 mod layout;
+mod listing;
 mod names;
+mod narrow;
 mod open;
 mod page_header;
 mod pages;
@@ -31,6 +34,7 @@ pub use counters::{ScanCounters, ScanCounts};
 pub use decode::{Decoded, ScanKernels};
 pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
+pub use narrow::Narrowing;
 pub use spec::ScanSpec;
 
 use std::sync::Arc;
@@ -49,13 +53,34 @@ use partition::Partition;
 /// Partitions at either end that are fetched in a hurry.
 const HURRIED: usize = 2;
 
+/// What is not read because no row of it can be wanted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pruned {
+    /// Row groups.
+    row_groups: usize,
+    /// Those among them that joins ruled out.
+    row_groups_by_joins: usize,
+    /// Pages that joins ruled out, of row groups of which others are read.
+    pages_by_joins: usize,
+}
+
+/// Data pages that partitions do not read of their chunks.
+fn pages_left_out(partitions: &[Partition]) -> usize {
+    let chunks = partitions.iter().flat_map(|partition| &partition.chunks);
+    chunks
+        .flat_map(|chunk| &chunk.pages)
+        .map(|pages| pages.left_out)
+        .sum()
+}
+
 /// A scan whose footers were read: row groups chosen, partitions made.
 #[derive(Debug)]
 pub struct Scan {
     spec: Arc<ScanSpec>,
     groups: Vec<Group>,
     partitions: Vec<Partition>,
-    pruned: usize,
+    pruned: Pruned,
+    target_partition_bytes: usize,
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
 }
@@ -73,12 +98,17 @@ impl Scan {
         target_partition_bytes: usize,
     ) -> Result<Scan, DataFusionError> {
         let opened = open::open(&spec, context).await?;
-        let partitions = partition::cut(&spec, &opened.groups, target_partition_bytes)?;
+        let mut partitions = Vec::new();
+        partition::cut(&spec, &opened.groups, target_partition_bytes, &mut partitions)?;
         Ok(Scan {
             spec,
             groups: opened.groups,
             partitions,
-            pruned: opened.pruned,
+            pruned: Pruned {
+                row_groups: opened.pruned,
+                ..Pruned::default()
+            },
+            target_partition_bytes,
             store: opened.store,
             runtime: Handle::current(),
         })
@@ -109,12 +139,17 @@ impl Scan {
 
     /// Row groups that no partition holds, because no row of them can be wanted.
     pub fn row_groups_pruned(&self) -> usize {
-        self.pruned
+        self.pruned.row_groups
     }
 
-    /// Adds the row groups left out to `counters`; to be called once.
+    /// Data pages that are not read, of row groups of which others are.
+    pub fn pages_pruned(&self) -> usize {
+        pages_left_out(&self.partitions)
+    }
+
+    /// Adds what is left out to `counters`; to be called once.
     pub fn count_pruned(&self, counters: &ScanCounters) {
-        counters.pruned(self.pruned);
+        counters.pruned(self.pruned, self.pages_pruned());
     }
 
     /// Device bytes that decoding the partition takes, as far as footers tell; [`Fetched::reservation_bytes`] knows

@@ -3,7 +3,7 @@
 //! In: a specification and DataFusion's context. Out: row groups with their columns, pruned. It reads no pages. What files
 //! of one layout have in common is found once for all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -24,10 +24,11 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::fetch::is_local;
 use super::form::Form;
+use super::kept::{self, Rows};
 use super::prune;
-use super::spec::{ScanFile, ScanSpec};
+use super::spec::ScanSpec;
 use crate::catalog::location::readable;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
 
 /// Footers that are fetched at once.
@@ -67,7 +68,10 @@ pub(super) struct Group {
     pub(super) file: Arc<OpenFile>,
     /// Its number in the file.
     pub(super) index: usize,
+    /// How many of its rows are read.
     pub(super) rows: usize,
+    /// Which, if not all are.
+    pub(super) kept: Option<Rows>,
     pub(super) partition_values: Arc<[ScalarValue]>,
 }
 
@@ -79,51 +83,68 @@ pub(super) struct Opened {
 }
 
 /// A part of the scan's files, and the row groups of it that are read.
-pub(super) struct Part<'a> {
-    pub(super) of: &'a ScanFile,
+pub(super) struct Part {
+    pub(super) partition_values: Arc<[ScalarValue]>,
     pub(super) file: Arc<OpenFile>,
     pub(super) kept: Vec<usize>,
+    /// The rows that are read of those row groups of which not all are.
+    pub(super) rows: BTreeMap<usize, Rows>,
 }
 
 /// Reads the footers and chooses the row groups.
 pub(super) async fn open(spec: &ScanSpec, context: &TaskContext) -> Result<Opened, DataFusionError> {
     let store = context.runtime_env().object_store(&spec.store)?;
     let files = open_files(spec, context, &store).await?;
-    let mut parts: Vec<Part<'_>> = spec
+    let mut parts: Vec<Part> = spec
         .files
         .iter()
         .filter_map(|of| {
             let file = Arc::clone(files.get(&of.meta.location)?);
             let kept = prune::in_range(of, &file);
-            Some(Part { of, file, kept })
+            Some(Part {
+                partition_values: of.partition_values.clone().into(),
+                file,
+                kept,
+                rows: BTreeMap::new(),
+            })
         })
         .collect();
-    let pruned = prune::prune(spec, &mut parts, &store).await?;
+    let pruned = match &spec.pruning.predicate {
+        Some(predicate) => prune::prune(spec, predicate, &mut parts, &store).await?,
+        None => 0,
+    };
+    Ok(Opened {
+        groups: groups(parts)?,
+        pruned,
+        store,
+    })
+}
+
+/// The row groups of all parts, in order, without empty ones.
+pub(super) fn groups(parts: Vec<Part>) -> Result<Vec<Group>> {
     let mut groups = Vec::with_capacity(parts.iter().map(|part| part.kept.len()).sum());
     for part in parts {
-        let partition_values: Arc<[ScalarValue]> = part.of.partition_values.clone().into();
         for index in part.kept {
-            let rows = usize::try_from(part.file.metadata.row_group(index).num_rows()).map_err(|_| {
+            let all = usize::try_from(part.file.metadata.row_group(index).num_rows()).map_err(|_| {
                 Error::data(format!(
                     "{}: row group {index} has a negative number of rows",
                     part.file.name
                 ))
             })?;
+            let kept = part.rows.get(&index).cloned();
+            let rows = kept.as_deref().map_or(all, kept::count);
             if rows > 0 {
                 groups.push(Group {
                     file: Arc::clone(&part.file),
                     index,
                     rows,
-                    partition_values: Arc::clone(&partition_values),
+                    kept,
+                    partition_values: Arc::clone(&part.partition_values),
                 });
             }
         }
     }
-    Ok(Opened {
-        groups,
-        pruned,
-        store,
-    })
+    Ok(groups)
 }
 
 /// The files of the scan, each once.

@@ -1,17 +1,20 @@
 //! The pages of a column chunk, from its bytes in host memory.
 //!
-//! In: a chunk's bytes. Out: a description of each page, bodies untouched. What a header claims is checked against
-//! the chunk and the row group here; what a body holds is checked on the device.
+//! In: a chunk's bytes. Out: a description of each page, bodies untouched. What a header claims of its bytes is checked
+//! against the chunk here; what a body holds is checked on the device.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 use kernels::compress::Codec;
-use kernels::parquet::{Encoding, LEVELS_PREFIXED};
+use kernels::parquet::Encoding;
 
-use super::chunk::Chunk;
+use super::chunk::{ChosenPages, Chunk};
 use super::form::Form;
+use super::listing::Listing;
 use super::names::ChunkName;
-use super::page_header::{HEADER_BYTES_MAX, PageHeader, PageKind};
-use super::pieces::Span;
+use super::page_header::{HEADER_BYTES_MAX, PageHeader};
+use super::pieces::Spans;
 use super::thrift::Malformed;
 use crate::error::Error;
 
@@ -32,10 +35,25 @@ pub(super) struct HostPage {
     pub(super) body: Body,
     /// Rows, nulls included; entries of a dictionary.
     pub(super) rows: u32,
+    /// Those of them that are read; none if all are.
+    pub(super) kept: Vec<Range<u32>>,
     pub(super) encoding: Encoding,
     /// Bytes of levels in front of the values, or [`LEVELS_PREFIXED`].
     pub(super) level_bytes: u32,
     pub(super) max_level: u32,
+}
+
+impl HostPage {
+    /// The parts of it that are read, at least one.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Range<u32>> {
+        let all = self.kept.is_empty().then_some(0..self.rows);
+        all.into_iter().chain(self.kept.iter().cloned())
+    }
+
+    /// Rows of it that are read.
+    pub(super) fn kept_rows(&self) -> usize {
+        self.parts().map(|part| part.len()).sum()
+    }
 }
 
 /// Where a page's body is: levels, where there are some, and values.
@@ -92,13 +110,16 @@ pub(super) fn list(
     form: Form,
     codec: Codec,
     rows: usize,
-    span: &Span,
+    spans: &Spans,
     name: &ChunkName,
 ) -> Result<ChunkPages, NoPages> {
+    if let Some(chosen) = &chunk.pages {
+        return list_chosen(chosen, form, codec, spans, name);
+    }
     let mut listing = Listing::new(form, rows, name);
     let (mut at, mut number) = (chunk.range.start, 0);
     while listing.rows_left > 0 {
-        let header = header(span, at, chunk.range.end).map_err(|what| listing.malformed(number, what))?;
+        let header = header(spans, at, chunk.range.end).map_err(|what| listing.malformed(number, what))?;
         let start = at + header.header_bytes as u64;
         let end = start + u64::from(header.compressed_bytes);
         if end > chunk.range.end {
@@ -113,6 +134,38 @@ pub(super) fn list(
             body(&header, start, skipped, plain, codec)
         })?;
         (at, number) = (end, number + 1);
+    }
+    Ok(listing.pages)
+}
+
+/// The same where some of its pages are read.
+fn list_chosen(
+    chosen: &ChosenPages,
+    form: Form,
+    codec: Codec,
+    spans: &Spans,
+    name: &ChunkName,
+) -> Result<ChunkPages, NoPages> {
+    let mut listing = Listing::of_chosen(form, chosen, name);
+    let dictionary = chosen.dictionary.iter().map(|range| (0, range, None));
+    let first = usize::from(chosen.dictionary.is_some());
+    let data = chosen.data.iter();
+    let data = data.map(|page| (first + page.index, &page.bytes, Some(page)));
+    for (number, range, kept) in dictionary.chain(data) {
+        let header = header(spans, range.start, range.end).map_err(|what| listing.malformed(number, what))?;
+        let start = range.start + header.header_bytes as u64;
+        let indexed = range.end.saturating_sub(start);
+        // A dictionary may have more behind it.
+        if u64::from(header.compressed_bytes) > indexed {
+            let what = format!(
+                "{} compressed bytes, the offset index has {indexed}",
+                header.compressed_bytes
+            );
+            return Err(listing.malformed(number, what));
+        }
+        listing.add_chosen(number, &header, kept, |skipped, plain| {
+            body(&header, start, skipped, plain, codec)
+        })?;
     }
     Ok(listing.pages)
 }
@@ -132,7 +185,7 @@ pub(super) fn is_long(body: &Body) -> bool {
 }
 
 /// A long page, decompressed here.
-pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
+pub(super) fn unpacked(body: &Body, spans: &Spans) -> Result<Body, String> {
     let Body::Packed {
         start,
         packed_bytes,
@@ -142,7 +195,7 @@ pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
     else {
         return Ok(body.clone());
     };
-    let packed = span
+    let packed = spans
         .read(start..start + u64::from(packed_bytes))
         .ok_or("it lies outside of what was read")?;
     // Before memory is taken for what it says.
@@ -157,11 +210,11 @@ pub(super) fn unpacked(body: &Body, span: &Span) -> Result<Body, String> {
 }
 
 /// The header at byte `at` of the file.
-fn header(span: &Span, at: u64, end: u64) -> Result<PageHeader, String> {
+fn header(spans: &Spans, at: u64, end: u64) -> Result<PageHeader, String> {
     let mut limit = HEADER_BYTES_USUAL;
     loop {
         let stop = end.min(at + limit as u64);
-        let bytes = span.read(at..stop).ok_or("it lies outside of what was read")?;
+        let bytes = spans.read(at..stop).ok_or("it lies outside of what was read")?;
         match PageHeader::read(&bytes) {
             Ok(header) => return Ok(header),
             Err(Malformed::Truncated) if stop < end && limit < HEADER_BYTES_MAX => limit *= 8,
@@ -213,151 +266,4 @@ fn body(
         unpacked_bytes,
         codec,
     })
-}
-
-/// Pages as they are found, and what is left to find.
-pub(super) struct Listing<'a> {
-    form: Form,
-    pub(super) rows_left: usize,
-    name: &'a ChunkName,
-    pub(super) pages: ChunkPages,
-}
-
-impl<'a> Listing<'a> {
-    pub(super) fn new(form: Form, rows: usize, name: &'a ChunkName) -> Self {
-        Self {
-            form,
-            rows_left: rows,
-            name,
-            pages: ChunkPages::default(),
-        }
-    }
-
-    pub(super) fn malformed(&self, number: usize, what: impl std::fmt::Display) -> NoPages {
-        NoPages::Malformed(self.name.page_error(number, what))
-    }
-
-    /// Adds a page. `body` makes its body, given how many bytes to leave out in front, and how many after those are
-    /// not compressed, `None` if nothing is.
-    pub(super) fn add(
-        &mut self,
-        number: usize,
-        header: &PageHeader,
-        body: impl FnOnce(u32, Option<u32>) -> Result<Body, String>,
-    ) -> Result<(), NoPages> {
-        match header.kind {
-            PageKind::Other => Ok(()),
-            PageKind::Dictionary => self.add_dictionary(number, header, body),
-            PageKind::Data { level_encoding } => {
-                // 3 is RLE; what came before it is not written any more.
-                if self.form.max_level > 0 && level_encoding != 3 {
-                    return Err(NoPages::Unsupported(format!(
-                        "levels in encoding {level_encoding}"
-                    )));
-                }
-                let body = body(0, Some(0)).map_err(|what| self.malformed(number, what))?;
-                self.add_data(number, header, body, LEVELS_PREFIXED)
-            }
-            PageKind::DataV2 {
-                rows,
-                definition_bytes,
-                repetition_bytes,
-                is_compressed,
-            } => {
-                let levels = u64::from(definition_bytes) + u64::from(repetition_bytes);
-                if levels > u64::from(header.compressed_bytes) {
-                    return Err(self.malformed(number, format!("{levels} bytes of levels, more than it has")));
-                }
-                if rows != header.values {
-                    let what = format!(
-                        "{rows} rows and {} values, which are one in a flat column",
-                        header.values
-                    );
-                    return Err(self.malformed(number, what));
-                }
-                let (skipped, kept) = match self.form.max_level {
-                    0 => (repetition_bytes + definition_bytes, 0),
-                    _ => (repetition_bytes, definition_bytes),
-                };
-                // Nothing is compressed if no byte is left for values.
-                let packed = is_compressed && levels < u64::from(header.compressed_bytes);
-                let body =
-                    body(skipped, packed.then_some(kept)).map_err(|what| self.malformed(number, what))?;
-                self.add_data(number, header, body, kept)
-            }
-        }
-    }
-
-    fn add_dictionary(
-        &mut self,
-        number: usize,
-        header: &PageHeader,
-        body: impl FnOnce(u32, Option<u32>) -> Result<Body, String>,
-    ) -> Result<(), NoPages> {
-        if self.pages.dictionary.is_some() || !self.pages.data.is_empty() {
-            return Err(self.malformed(number, "a dictionary after other pages"));
-        }
-        if !matches!(header.encoding, 0 | 2) || self.form.encoding(8).is_none() {
-            return Err(NoPages::Unsupported(format!(
-                "a dictionary in encoding {}",
-                header.encoding
-            )));
-        }
-        // So that a false number does not ask for memory: each entry takes bytes of the page.
-        let smallest = if self.form.is_string() {
-            4
-        } else {
-            u64::from(self.form.source_bytes)
-        };
-        if u64::from(header.values) * smallest > u64::from(header.uncompressed_bytes) {
-            let what = format!(
-                "{} entries of {smallest} bytes at least, in {} bytes",
-                header.values, header.uncompressed_bytes
-            );
-            return Err(self.malformed(number, what));
-        }
-        let body = body(0, Some(0)).map_err(|what| self.malformed(number, what))?;
-        self.pages.dictionary = Some(HostPage {
-            number,
-            body,
-            rows: header.values,
-            encoding: Encoding::Plain,
-            level_bytes: 0,
-            max_level: 0,
-        });
-        Ok(())
-    }
-
-    fn add_data(
-        &mut self,
-        number: usize,
-        header: &PageHeader,
-        body: Body,
-        level_bytes: u32,
-    ) -> Result<(), NoPages> {
-        let Some(encoding) = self.form.encoding(header.encoding) else {
-            return Err(NoPages::Unsupported(format!(
-                "encoding {} of its pages",
-                header.encoding
-            )));
-        };
-        if encoding == Encoding::Dictionary && self.pages.dictionary.is_none() {
-            return Err(self.malformed(number, "it refers to a dictionary, and there is none"));
-        }
-        let rows = header.values as usize;
-        if rows > self.rows_left {
-            let what = format!("{rows} rows, {} are left of the row group", self.rows_left);
-            return Err(self.malformed(number, what));
-        }
-        self.rows_left -= rows;
-        self.pages.data.push(HostPage {
-            number,
-            body,
-            rows: header.values,
-            encoding,
-            level_bytes: if self.form.max_level == 0 { 0 } else { level_bytes },
-            max_level: self.form.max_level,
-        });
-        Ok(())
-    }
 }

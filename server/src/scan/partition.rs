@@ -20,7 +20,7 @@ use crate::error::Result;
 const ROWS_MAX: usize = i32::MAX as usize;
 
 /// Row groups that become one batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Partition {
     /// Which of the scan's row groups.
     pub(super) groups: Range<usize>,
@@ -47,11 +47,20 @@ fn target(target_bytes: usize, number: usize, left: usize) -> usize {
     target_bytes.min(ramp.min(left / 2).max(END_BYTES_MIN))
 }
 
-/// Cuts the row groups into partitions of up to `target_bytes` in device memory, one row group at least. The first and
-/// the last ones are smaller.
-pub(super) fn cut(spec: &ScanSpec, groups: &[Group], target_bytes: usize) -> Result<Vec<Partition>> {
+/// Cuts the row groups behind those of `partitions` into more of them, of up to `target_bytes` in device memory, one row
+/// group at least. The first and the last ones are smaller.
+pub(super) fn cut(
+    spec: &ScanSpec,
+    groups: &[Group],
+    target_bytes: usize,
+    partitions: &mut Vec<Partition>,
+) -> Result<()> {
+    let (first, known) = (
+        partitions.last().map_or(0, |last| last.groups.end),
+        partitions.len(),
+    );
     let mut chunks_of: Vec<(Vec<Chunk>, usize)> = Vec::with_capacity(groups.len());
-    for (index, group) in groups.iter().enumerate() {
+    for (index, group) in groups.iter().enumerate().skip(first) {
         let in_files = 0..group.file.columns.len();
         let chunks: Vec<Chunk> = in_files
             .filter_map(|column| Chunk::of(groups, index, column).transpose())
@@ -60,16 +69,16 @@ pub(super) fn cut(spec: &ScanSpec, groups: &[Group], target_bytes: usize) -> Res
         chunks_of.push((chunks, bytes));
     }
     let mut left: usize = chunks_of.iter().map(|(_, bytes)| bytes).sum();
-    let mut partitions: Vec<Partition> = Vec::new();
     let (mut last_bytes, mut last_target, mut last_cpu) = (0, 0, Vec::new());
-    for (index, (group, (chunks, bytes))) in groups.iter().zip(chunks_of).enumerate() {
+    for (index, (group, (chunks, bytes))) in groups.iter().skip(first).zip(chunks_of).enumerate() {
+        let index = first + index;
         // A column is decoded by the CPU in all of a partition or in nothing of it.
         let cpu: Vec<usize> = chunks
             .iter()
             .filter(|chunk| matches!(chunk.way, Way::Cpu(_)))
             .map(|chunk| chunk.column)
             .collect();
-        match partitions.last_mut() {
+        match partitions[known..].last_mut() {
             Some(last)
                 if last_cpu == cpu
                     && last_bytes + bytes <= last_target
@@ -94,15 +103,11 @@ pub(super) fn cut(spec: &ScanSpec, groups: &[Group], target_bytes: usize) -> Res
         }
         left -= bytes;
     }
-    for partition in &mut partitions {
-        let lengths = partition
-            .chunks
-            .iter()
-            .map(|chunk| chunk.range.end - chunk.range.start);
-        partition.host_bytes = usize::try_from(lengths.sum::<u64>()).unwrap_or(usize::MAX);
+    for partition in &mut partitions[known..] {
+        partition.host_bytes = partition.chunks.iter().map(Chunk::read_bytes).sum();
         partition.reservation_bytes = reservation_bytes(spec, groups, partition);
     }
-    Ok(partitions)
+    Ok(())
 }
 
 /// Bytes of a row group's columns when they are decoded, strings' own bytes among them.
@@ -129,7 +134,12 @@ pub(super) fn repr_of(spec: &ScanSpec, column: usize) -> Repr {
 }
 
 fn uncompressed_bytes(group: &Group, chunk: &Chunk) -> usize {
-    usize::try_from(metadata(group, chunk).uncompressed_size()).unwrap_or(0)
+    let bytes = usize::try_from(metadata(group, chunk).uncompressed_size()).unwrap_or(0);
+    match (&chunk.pages, chunk.range.end - chunk.range.start) {
+        (None, _) | (_, 0) => bytes,
+        // Pages of a chunk are packed about alike.
+        (Some(_), all) => (bytes as f64 * (chunk.read_bytes() as f64 / all as f64)) as usize,
+    }
 }
 
 fn metadata<'a>(group: &'a Group, chunk: &Chunk) -> &'a ColumnChunkMetaData {
@@ -146,7 +156,7 @@ fn reservation_bytes(spec: &ScanSpec, groups: &[Group], partition: &Partition) -
     let (mut packed, mut plain, mut pages, mut tiles, mut rest) = (SLACK_BYTES, 0, 0, 0, 0);
     for chunk in &partition.chunks {
         let group = &groups[chunk.group];
-        let compressed = (chunk.range.end - chunk.range.start) as usize;
+        let compressed = chunk.read_bytes();
         let uncompressed = uncompressed_bytes(group, chunk).max(compressed);
         let chunk_pages = page_count(group, chunk, compressed);
         pages += chunk_pages;
@@ -179,6 +189,9 @@ fn reservation_bytes(spec: &ScanSpec, groups: &[Group], partition: &Partition) -
 
 /// Pages of a chunk: as many as its offset index has, or as many as there would be of a small size.
 fn page_count(group: &Group, chunk: &Chunk, compressed: usize) -> usize {
+    if let Some(chosen) = &chunk.pages {
+        return 1 + chosen.data.iter().map(|page| page.kept.len()).sum::<usize>();
+    }
     let indexed = group
         .file
         .metadata

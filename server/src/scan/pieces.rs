@@ -133,7 +133,7 @@ impl Image {
 #[derive(Debug, Clone)]
 pub(super) struct Span {
     /// Of the file.
-    pub(super) start: u64,
+    start: u64,
     bytes: usize,
     /// Of the image.
     at: usize,
@@ -151,12 +151,12 @@ impl Span {
         }
     }
 
-    pub(super) fn end(&self) -> u64 {
+    fn end(&self) -> u64 {
         self.start + self.bytes as u64
     }
 
     /// Where byte `at` of the file lies in the image.
-    pub(super) fn place(&self, at: u64) -> usize {
+    fn place(&self, at: u64) -> usize {
         self.at + (at - self.start) as usize
     }
 
@@ -165,15 +165,45 @@ impl Span {
         is_here.then(|| self.place(range.start)..self.place(range.end))
     }
 
-    /// The bytes of a range of the file, copied only if they lie in more than one piece; `None` if they are not all
-    /// here.
-    pub(super) fn read(&self, range: Range<u64>) -> Option<Cow<'_, [u8]>> {
+    fn read(&self, range: Range<u64>) -> Option<Cow<'_, [u8]>> {
         Some(self.image.read(self.range(range)?))
     }
 
-    /// As [`Self::read`], sharing the memory.
-    pub(super) fn bytes(&self, range: Range<u64>) -> Option<Bytes> {
+    fn bytes(&self, range: Range<u64>) -> Option<Bytes> {
         Some(self.image.share(self.range(range)?))
+    }
+}
+
+/// Ranges of one file that were read, ascending. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Spans(Arc<[Span]>);
+
+impl Spans {
+    pub(super) fn new(spans: &[Span]) -> Self {
+        Self(spans.into())
+    }
+
+    /// The span that a byte of the file, or the end of what was read, belongs to.
+    fn span(&self, at: u64) -> Option<&Span> {
+        let after = self.0.partition_point(|span| span.start <= at);
+        self.0[..after].last()
+    }
+
+    /// Where byte `at` of the file lies in the image, if it was read.
+    pub(super) fn place(&self, at: u64) -> Option<usize> {
+        let span = self.span(at).filter(|span| at <= span.end())?;
+        Some(span.place(at))
+    }
+
+    /// The bytes of a range of the file, copied only if they lie in more than one piece; `None` if they are not all
+    /// here.
+    pub(super) fn read(&self, range: Range<u64>) -> Option<Cow<'_, [u8]>> {
+        self.span(range.start)?.read(range)
+    }
+
+    /// As [`Self::read`], sharing the memory.
+    fn bytes(&self, range: Range<u64>) -> Option<Bytes> {
+        self.span(range.start)?.bytes(range)
     }
 }
 
@@ -181,19 +211,12 @@ impl Span {
 #[derive(Debug, Clone)]
 pub(super) struct PartOfFile {
     pub(super) file_bytes: u64,
-    pub(super) spans: Vec<Span>,
+    pub(super) spans: Spans,
 }
 
 impl PartOfFile {
     fn missing(&self, start: u64) -> ParquetError {
         ParquetError::EOF(format!("byte {start} is outside of the column chunk"))
-    }
-
-    fn span(&self, start: u64) -> Result<&Span, ParquetError> {
-        self.spans
-            .iter()
-            .find(|span| (span.start..span.end()).contains(&start))
-            .ok_or_else(|| self.missing(start))
     }
 }
 
@@ -207,7 +230,8 @@ impl ChunkReader for PartOfFile {
     type T = Box<dyn Read>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let span = self.span(start)?.clone();
+        let span = self.spans.span(start).filter(|span| start < span.end());
+        let span = span.ok_or_else(|| self.missing(start))?.clone();
         Ok(Box::new(SpanReader { span, at: start }))
     }
 
@@ -215,9 +239,7 @@ impl ChunkReader for PartOfFile {
         let end = start
             .checked_add(length as u64)
             .ok_or_else(|| self.missing(start))?;
-        self.span(start)?
-            .bytes(start..end)
-            .ok_or_else(|| self.missing(end))
+        self.spans.bytes(start..end).ok_or_else(|| self.missing(end))
     }
 }
 

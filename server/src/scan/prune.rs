@@ -1,9 +1,10 @@
-//! Row groups that need not be read: outside of a range, or without a row that the predicate can want.
+//! Row groups and pages that need not be read: outside of a range, or without a row that a predicate can want.
 //!
-//! In: files with their footers, and the scan's predicate. Out: the row groups left. DataFusion's own pruning decides,
-//! over the row groups of all files of one layout at once.
+//! In: files with their footers, and a predicate. Out: the row groups left, and of those with page indexes the rows. DataFusion's
+//! own pruning decides, over the row groups of all files of one layout at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
@@ -12,8 +13,8 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::{
-    BloomFilterStatistics, DefaultParquetFileReaderFactory, ParquetAccessPlan, ParquetFileMetrics,
-    ParquetFileReaderFactory, RowGroupAccess, RowGroupAccessPlanFilter,
+    BloomFilterStatistics, DefaultParquetFileReaderFactory, PagePruningAccessPlanFilter, ParquetAccessPlan,
+    ParquetFileMetrics, ParquetFileReaderFactory, RowGroupAccess, RowGroupAccessPlanFilter,
 };
 use datafusion::error::DataFusionError;
 use datafusion::physical_expr::PhysicalExprSimplifier;
@@ -21,18 +22,23 @@ use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapterFactory, replace_columns_with_literals,
 };
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
+use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::arrow::parquet_column;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::kept;
 use super::open::{OpenFile, Part};
 use super::spec::{ScanFile, ScanSpec};
+
+/// Row groups whose page indexes are looked at first.
+const PAGE_INDEX_SAMPLE: usize = 16;
 
 /// The row groups of a part of a file.
 pub(super) fn in_range(part: &ScanFile, file: &OpenFile) -> Vec<usize> {
@@ -49,23 +55,25 @@ pub(super) fn in_range(part: &ScanFile, file: &OpenFile) -> Vec<usize> {
     plan.row_group_indexes().collect()
 }
 
-/// Leaves row groups out of the parts; returns how many.
+/// Leaves row groups and rows out of the parts that no row which meets `predicate`, over the table's columns, can be
+/// among; returns how many row groups.
 pub(super) async fn prune(
     spec: &ScanSpec,
-    parts: &mut [Part<'_>],
+    predicate: &Arc<dyn PhysicalExpr>,
+    parts: &mut [Part],
     store: &Arc<dyn ObjectStore>,
 ) -> Result<usize, DataFusionError> {
-    if spec.pruning.predicate.is_none() {
-        return Ok(0);
-    }
-    let count = |parts: &[Part<'_>]| parts.iter().map(|part| part.kept.len()).sum::<usize>();
+    let count = |parts: &[Part]| parts.iter().map(|part| part.kept.len()).sum::<usize>();
     let before = count(parts);
-    let mut left: Vec<&mut Part<'_>> = parts.iter_mut().filter(|part| !part.kept.is_empty()).collect();
+    let mut left: Vec<&mut Part> = parts.iter_mut().filter(|part| !part.kept.is_empty()).collect();
     while let Some(first) = left.first() {
-        let (schema, values) = (Arc::clone(&first.file.schema), &first.of.partition_values);
+        let (schema, values) = (
+            Arc::clone(&first.file.schema),
+            Arc::clone(&first.partition_values),
+        );
         let is_alike =
-            |part: &Part<'_>| Arc::ptr_eq(&part.file.schema, &schema) && part.of.partition_values == *values;
-        let predicate = predicate(spec, first.of, &first.file);
+            |part: &Part| Arc::ptr_eq(&part.file.schema, &schema) && part.partition_values == values;
+        let predicate = in_file(spec, predicate, &values, &first.file);
         let (mut alike, others) = left.into_iter().partition(|part| is_alike(part));
         left = others;
         if let Some(predicate) = predicate {
@@ -75,36 +83,142 @@ pub(super) async fn prune(
     Ok(before - count(parts))
 }
 
-/// The same for parts of files of one layout and one predicate.
+/// The same for parts of files of one layout and one predicate over their columns.
 async fn prune_alike(
     spec: &ScanSpec,
-    predicate: &PruningPredicate,
-    parts: &mut [&mut Part<'_>],
+    expression: &Arc<dyn PhysicalExpr>,
+    parts: &mut [&mut Part],
     store: &Arc<dyn ObjectStore>,
 ) -> Result<(), DataFusionError> {
-    if spec.pruning.by_statistics && !predicate.always_true() {
-        by_statistics(predicate, parts);
+    let Some(first) = parts.first() else {
+        return Ok(());
+    };
+    let schema = Arc::clone(&first.file.schema);
+    let predicate = PruningPredicateBuilder::new()
+        .with_file_schema(Arc::clone(&schema))
+        .with_max_in_list_size(spec.pruning.in_list_max)
+        .build(Arc::clone(expression));
+    if let Some(predicate) = &predicate {
+        if spec.pruning.by_statistics && !predicate.always_true() {
+            by_statistics(predicate, parts);
+        }
+        if spec.pruning.by_bloom_filters {
+            for part in parts.iter_mut().filter(|part| !part.kept.is_empty()) {
+                let Some(filters) = bloom_filters(predicate, &part.file, store, &part.kept).await? else {
+                    continue;
+                };
+                let mut plan = RowGroupAccessPlanFilter::new(access(part, &part.kept));
+                plan.prune_by_bloom_filters(predicate, &metrics(&part.file), &filters);
+                part.kept = plan.row_group_indexes().collect();
+            }
+        }
     }
-    if spec.pruning.by_bloom_filters {
-        for part in parts.iter_mut().filter(|part| !part.kept.is_empty()) {
-            let Some(filters) = bloom_filters(predicate, &part.file, store, &part.kept).await? else {
-                continue;
-            };
-            // DataFusion's functions count into metrics of its own, which nobody reads here.
-            let metrics = ParquetFileMetrics::new(0, &part.file.name, &ExecutionPlanMetricsSet::new());
-            let mut chosen = vec![RowGroupAccess::Skip; part.file.metadata.num_row_groups()];
-            part.kept
-                .iter()
-                .for_each(|&group| chosen[group] = RowGroupAccess::Scan);
-            let mut plan = RowGroupAccessPlanFilter::new(ParquetAccessPlan::new(chosen));
-            plan.prune_by_bloom_filters(predicate, &metrics, &filters);
-            part.kept = plan.row_group_indexes().collect();
+    if spec.pruning.by_page_index {
+        let filter = PagePruningAccessPlanFilter::new(expression, schema);
+        if filter.filter_number() > 0 {
+            by_page_index(&filter, parts);
         }
     }
     Ok(())
 }
 
-fn by_statistics(predicate: &PruningPredicate, parts: &mut [&mut Part<'_>]) {
+/// DataFusion's functions count into metrics of its own, which nobody reads here.
+fn metrics(file: &OpenFile) -> ParquetFileMetrics {
+    ParquetFileMetrics::new(0, &file.name, &ExecutionPlanMetricsSet::new())
+}
+
+/// What is read of some of a part's row groups, as DataFusion says it.
+fn access(part: &Part, groups: &[usize]) -> ParquetAccessPlan {
+    let mut plan = ParquetAccessPlan::new_none(part.file.metadata.num_row_groups());
+    for &group in groups {
+        let rows = usize::try_from(part.file.metadata.row_group(group).num_rows());
+        plan.set(
+            group,
+            match (part.rows.get(&group), rows) {
+                (Some(kept), Ok(rows)) => RowGroupAccess::Selection(RowSelection::from_consecutive_ranges(
+                    kept.iter().cloned(),
+                    rows,
+                )),
+                _ => RowGroupAccess::Scan,
+            },
+        );
+    }
+    plan
+}
+
+/// Leaves out rows whose pages cannot hold what is wanted, where that saves pages. Row groups are looked at one by one, which
+/// takes its time: if a sample of them loses nothing, the others are left as they are.
+fn by_page_index(filter: &PagePruningAccessPlanFilter, parts: &mut [&mut Part]) {
+    let groups: usize = parts.iter().map(|part| part.kept.len()).sum();
+    let step = groups.div_ceil(PAGE_INDEX_SAMPLE).max(1);
+    let mut number = 0usize;
+    let loses_rows = |part: &&mut Part| {
+        let sample = part.kept.iter().copied().filter(|_| {
+            number += 1;
+            (number - 1).is_multiple_of(step)
+        });
+        let sample: Vec<usize> = sample.collect();
+        let plan = wanted_rows(filter, part, &sample);
+        let is_less = |access: &RowGroupAccess| !matches!(access, RowGroupAccess::Scan);
+        plan.is_some_and(|plan| sample.iter().any(|&group| is_less(&plan[group])))
+    };
+    if !parts.iter().any(loses_rows) {
+        return;
+    }
+    for part in parts {
+        let Some(plan) = wanted_rows(filter, part, &part.kept) else {
+            continue;
+        };
+        let mut rows = BTreeMap::new();
+        part.kept.retain(|&group| match &plan[group] {
+            RowGroupAccess::Selection(selection) => {
+                let wanted = ranges(selection);
+                if let Some(kept) = kept::worth_leaving_out(&part.file, group, &wanted) {
+                    rows.insert(group, kept);
+                }
+                !wanted.is_empty()
+            }
+            RowGroupAccess::Skip => false,
+            RowGroupAccess::Scan => true,
+        });
+        part.rows = rows;
+    }
+}
+
+/// What the page index leaves of some of a part's row groups; `None` if there is none, or nothing to ask of it.
+fn wanted_rows(
+    filter: &PagePruningAccessPlanFilter,
+    part: &Part,
+    groups: &[usize],
+) -> Option<Vec<RowGroupAccess>> {
+    let metadata = &part.file.metadata;
+    if groups.is_empty() || metadata.column_index().is_none() || metadata.offset_index().is_none() {
+        return None;
+    }
+    let descr = metadata.file_metadata().schema_descr();
+    let (access, metrics) = (access(part, groups), metrics(&part.file));
+    let plan = filter.prune_plan_with_page_index(access, &part.file.schema, descr, metadata, &metrics);
+    Some(plan.into_inner())
+}
+
+/// The ranges that a selection selects.
+fn ranges(selection: &RowSelection) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    for selector in selection.iter() {
+        let end = at + selector.row_count;
+        if !selector.skip && end > at {
+            match ranges.last_mut() {
+                Some(last) if last.end == at => last.end = end,
+                _ => ranges.push(at..end),
+            }
+        }
+        at = end;
+    }
+    ranges
+}
+
+fn by_statistics(predicate: &PruningPredicate, parts: &mut [&mut Part]) {
     let Some(first) = parts.first() else {
         return;
     };
@@ -183,14 +297,18 @@ impl PruningStatistics for Statistics<'_> {
 }
 
 /// The predicate over the file's own columns. One that cannot be said of this file prunes nothing.
-fn predicate(spec: &ScanSpec, part: &ScanFile, file: &OpenFile) -> Option<Arc<PruningPredicate>> {
-    let predicate = Arc::clone(spec.pruning.predicate.as_ref()?);
+fn in_file(
+    spec: &ScanSpec,
+    predicate: &Arc<dyn PhysicalExpr>,
+    partition_values: &[ScalarValue],
+    file: &OpenFile,
+) -> Option<Arc<dyn PhysicalExpr>> {
     let folders = spec.table_schema.fields().iter().skip(spec.file_columns);
     let values: HashMap<String, ScalarValue> = folders
         .map(|field| field.name().clone())
-        .zip(part.partition_values.iter().cloned())
+        .zip(partition_values.iter().cloned())
         .collect();
-    let rewritten = replace_columns_with_literals(predicate, &values)
+    let rewritten = replace_columns_with_literals(Arc::clone(predicate), &values)
         .and_then(|predicate| {
             DefaultPhysicalExprAdapterFactory
                 .create(spec.file_schema()?, Arc::clone(&file.schema))?
@@ -198,10 +316,7 @@ fn predicate(spec: &ScanSpec, part: &ScanFile, file: &OpenFile) -> Option<Arc<Pr
         })
         .and_then(|predicate| PhysicalExprSimplifier::new(&file.schema).simplify(predicate));
     match rewritten {
-        Ok(predicate) => PruningPredicateBuilder::new()
-            .with_file_schema(Arc::clone(&file.schema))
-            .with_max_in_list_size(spec.pruning.in_list_max)
-            .build(predicate),
+        Ok(predicate) => Some(predicate),
         Err(error) => {
             tracing::debug!(file = %file.name, %error, "the predicate leaves no row group out");
             None

@@ -60,6 +60,7 @@ pub(super) struct Pruning {
     pub(super) predicate: Option<Arc<dyn PhysicalExpr>>,
     pub(super) by_statistics: bool,
     pub(super) by_bloom_filters: bool,
+    pub(super) by_page_index: bool,
     pub(super) in_list_max: usize,
 }
 
@@ -144,6 +145,7 @@ impl ScanSpec {
                 predicate,
                 by_statistics: options.global.pruning,
                 by_bloom_filters: options.global.bloom_filter_on_read,
+                by_page_index: options.global.enable_page_index,
                 in_list_max: options.global.max_in_list_size,
             },
             metadata_size_hint: options.global.metadata_size_hint,

@@ -5,6 +5,7 @@
 mod cost;
 mod damage;
 mod files;
+mod page_index;
 mod types;
 
 use std::path::Path;

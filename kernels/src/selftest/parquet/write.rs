@@ -1,6 +1,8 @@
 //! Pages of known contents, of random shape. Comes in: what a column's values look like. Goes out: pages as a writer
 //! might make them, and the rows that they hold.
 
+use std::ops::Range;
+
 use Encoding::{
     ByteStreamSplit, DeltaBinaryPacked, DeltaByteArray, DeltaLengthByteArray, Dictionary, Plain, RunLength,
 };
@@ -57,11 +59,11 @@ pub(super) fn write(column: &Column, context: &mut Context) -> Written {
     for (item, &rows) in sizes.iter().enumerate() {
         let encoding = column.encodings[random.below(column.encodings.len() as u64) as usize];
         let null_percent = [0, 0, 40, 97, 100][random.below(5) as usize];
-        let first_row = written.rows.len();
+        let mut in_page: Vec<Option<(Vec<u8>, Option<u32>)>> = Vec::with_capacity(rows);
         let (mut values, mut indexes) = (Vec::new(), Vec::new());
         for _ in 0..rows {
             if random.chance(null_percent) {
-                written.rows.push(None);
+                in_page.push(None);
                 continue;
             }
             let index = (encoding == Dictionary).then(|| random.below(entries as u64) as u32);
@@ -71,7 +73,7 @@ pub(super) fn write(column: &Column, context: &mut Context) -> Written {
             };
             indexes.extend(index);
             values.push(value.clone());
-            written.rows.push(Some((value, index)));
+            in_page.push(Some((value, index)));
         }
         let mut body = if encoding == Dictionary {
             let width = (32 - (entries as u32 - 1).leading_zeros()) + random.below(3) as u32;
@@ -87,7 +89,7 @@ pub(super) fn write(column: &Column, context: &mut Context) -> Written {
         };
         let mut level_bytes = 0;
         if max_level > 0 {
-            let levels: Vec<u32> = written.rows[first_row..]
+            let levels: Vec<u32> = in_page
                 .iter()
                 .map(|row| {
                     if row.is_some() {
@@ -110,14 +112,37 @@ pub(super) fn write(column: &Column, context: &mut Context) -> Written {
         let mut page = page_of(column, encoding, start, written.bytes.len(), rows as u32);
         page.level_bytes = level_bytes;
         page.max_level = max_level;
-        page.first_row = first_row as u64;
         page.dictionary_count = entries as u32;
         page.code_base = CODE_BASE;
         page.item = 10 + item as u32;
-        written.pages.push(page);
+        for kept in kept_parts(rows, random) {
+            page.first_row = written.rows.len() as u64;
+            (page.skip, page.kept) = (kept.start as u32, kept.len() as u32);
+            written.pages.push(page);
+            written.rows.extend_from_slice(&in_page[kept]);
+        }
     }
     written.bytes.extend([0; SLACK_BYTES]);
     written
+}
+
+/// The parts of a page that are kept: half of the time all of it.
+fn kept_parts(rows: usize, random: &mut Random) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    if random.chance(50) {
+        parts.push(0..rows);
+        return parts;
+    }
+    let mut at = 0;
+    for _ in 0..1 + random.below(3) {
+        let start = at + random.below((rows - at) as u64 + 1) as usize;
+        let end = start + random.below((rows - start) as u64 + 1) as usize;
+        if start < end {
+            parts.push(start..end);
+        }
+        at = end;
+    }
+    parts
 }
 
 fn page_of(column: &Column, encoding: Encoding, start: usize, end: usize, rows: u32) -> Page {
@@ -140,7 +165,9 @@ fn page_of(column: &Column, encoding: Encoding, start: usize, end: usize, rows: 
         output_bytes: column.output_bytes as u32,
         item: 1,
         code_base: 0,
-        filled: [0; 4],
+        skip: 0,
+        kept: rows,
+        filled: [0; 5],
     }
 }
 

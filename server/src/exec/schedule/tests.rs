@@ -25,9 +25,9 @@ fn at(next: Option<Next<usize>>) -> Option<(usize, usize)> {
 #[test]
 fn the_oldest_goes_on_and_the_next_scan_is_read_ahead() {
     let mut schedule: Schedule<usize, usize> = Schedule::new(2, bounds(100, 100));
-    schedule.opened(1, vec![20, 20]);
+    schedule.opened(1, vec![20, 20], None);
     assert_eq!(at(schedule.next()), Some((1, 0)), "the first is not opened yet");
-    schedule.opened(0, vec![200, 10, 200]);
+    schedule.opened(0, vec![200, 10, 200], None);
     assert_eq!(at(schedule.next()), Some((0, 0)), "the oldest, however large");
     assert_eq!(at(schedule.next()), None, "no room, and none for what is behind");
     let oldest = At {
@@ -50,8 +50,8 @@ fn the_oldest_goes_on_and_the_next_scan_is_read_ahead() {
 #[test]
 fn what_was_decoded_ahead_is_let_go_and_read_again() {
     let mut schedule: Schedule<usize, usize> = Schedule::new(2, bounds(1000, 1000));
-    schedule.opened(0, vec![]);
-    schedule.opened(1, vec![10, 10]);
+    schedule.opened(0, vec![], None);
+    schedule.opened(1, vec![10, 10], None);
     assert!(schedule.begin(0));
     let first = At {
         scan: 1,
@@ -116,7 +116,7 @@ fn random_runs_end_in_order_and_within_bounds() {
             match random.below(4) {
                 0 if !unopened.is_empty() => {
                     let opened = unopened.remove(random.below(unopened.len() as u64) as usize);
-                    schedule.opened(opened, sizes[opened].clone());
+                    schedule.opened(opened, sizes[opened].clone(), None);
                 }
                 1 if !doing.is_empty() => {
                     let at = random.below(doing.len() as u64) as usize;

@@ -2,6 +2,8 @@
 
 mod chain;
 mod foreseen;
+mod key_range;
+mod key_values;
 mod look;
 mod lookups;
 mod pairs;

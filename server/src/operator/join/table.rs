@@ -11,12 +11,14 @@ use super::super::columns::{keyed, new_column_sync};
 use super::super::kept::Kept;
 use super::super::program::{More, Program, shapes};
 use super::super::{Failure, Force, Gpu, KernelTimes, Result, Rows, unplanned};
+use super::key_range::{KeyRange, key_range_sync};
+use super::key_values::{KeyValues, ROWS_MAX, key_values_sync};
 use crate::batch::{DeviceBatch, Repr, Space, bitmap_bytes};
 use crate::pipeline::BuildSpec;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
-    DENSE_ENTRIES, FIND_GROUPS, Generated, KEY_RANGE, KeyLayout, Lookup, dense_entries, find_groups,
-    is_unsigned, key_layout, key_range, may_be_dense,
+    DENSE_ENTRIES, FIND_GROUPS, Generated, KeyLayout, Lookup, dense_entries, find_groups, key_layout,
+    key_range, may_be_dense,
 };
 
 /// Dense keys may leave this many times as many entries free as there are rows.
@@ -59,6 +61,8 @@ pub struct Table {
     seen: Option<Buffer>,
     /// A bit for each row.
     matched: Option<Buffer>,
+    /// Those that were asked for, by the number of their key.
+    key_values: Vec<(usize, KeyValues)>,
     force: Force,
     space: Space,
 }
@@ -128,12 +132,14 @@ impl Build {
         Ok(())
     }
 
-    /// The table of all rows, in `space`; `types` are those of the columns that leave.
+    /// The table of all rows, in `space`; `types` are those of the columns that leave. It says the values of the keys
+    /// `asked` for, where they can be found.
     pub fn finish_sync(
         mut self,
         gpu: &Gpu,
         times: &KernelTimes,
         types: &arrow::datatypes::Schema,
+        asked: &[usize],
         space: Space,
     ) -> Result<Table> {
         let Some(mut batch) = self.kept.take_sync(gpu, &space)? else {
@@ -146,8 +152,18 @@ impl Build {
             )));
         }
         let entries = self.entries_sync(gpu, times, &batch, &space)?;
+        let mut key_values = Vec::new();
+        for &key in asked {
+            let rows_max = match self.force {
+                Force::SmallTables => KEYS_FORCED,
+                _ => ROWS_MAX,
+            };
+            let values = key_values_sync(gpu, times, &batch, &self.keys[key], rows_max, &space)?;
+            key_values.extend(values.map(|values| (key, values)));
+        }
         batch.columns.truncate(self.width);
-        let table = self.table_sync(gpu, batch, entries, space)?;
+        let mut table = self.table_sync(gpu, batch, entries, space)?;
+        table.key_values = key_values;
         table.space().shrink();
         Ok(table)
     }
@@ -266,6 +282,7 @@ impl Build {
             entries: None,
             seen: None,
             matched: None,
+            key_values: Vec::new(),
             force: self.force,
             space: space.clone(),
         };
@@ -297,14 +314,10 @@ fn dense_sync(
     key: &Expr,
     space: &Space,
 ) -> Result<Option<Entries>> {
-    let error = space.error_word_sync()?;
-    let columns = times.foreseen(shapes(batch));
-    let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
-    let range = space.upload_sync(&[u64::MAX, 0, 0])?;
-    program.run(space, times, batch, &error, &[More::View(range.view())])?;
-    let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
-    error.check_sync(&space.stream, KEY_RANGE)?;
-    let (least, most, count) = (words[0], words[1], words[2]);
+    let range = key_range_sync(gpu, times, batch, key, space)?;
+    let KeyRange {
+        least, most, count, ..
+    } = range;
     let distance = most.saturating_sub(least);
     let limit_bytes = gpu.device.memory_limit_bytes() as u64 / DENSE_SHARE;
     let few = distance < DENSE_MIN || distance / DENSE_TIMES < count;
@@ -312,8 +325,9 @@ fn dense_sync(
         return Ok(None);
     }
     let entry_count = if count == 0 { 0 } else { distance as usize + 1 };
-    let unsigned = Repr::of(&key.data_type).is_some_and(is_unsigned);
-    let base = if unsigned { least } else { least ^ 1 << 63 };
+    let base = range.value(least);
+    let error = space.error_word_sync()?;
+    let columns = times.foreseen(shapes(batch));
     let program = Program::compile(gpu, times, dense_entries(&columns, key).map_err(unplanned)?)?;
     let of_rows = space.take_sync(batch.rows * 4)?;
     let more = [More::U64(base), More::View(of_rows.view())];
@@ -345,6 +359,7 @@ impl Table {
             entries: None,
             seen: Some(space.zeros_sync(8)?),
             matched: Some(space.zeros_sync(8)?),
+            key_values: Vec::new(),
             force,
             space,
         })
@@ -389,6 +404,12 @@ impl Table {
     /// Rows that it holds.
     pub fn rows(&self) -> usize {
         self.batch.rows
+    }
+
+    /// The values of a key that was asked for, if they were found.
+    pub fn key_values(&self, key: usize) -> Option<&KeyValues> {
+        let found = self.key_values.iter().find(|(of, _)| *of == key);
+        found.map(|(_, values)| values)
     }
 
     pub(super) fn batch(&self) -> &DeviceBatch {

@@ -137,7 +137,12 @@ async fn row_groups_without_wanted_rows_are_left_out() {
 }
 
 /// A table over a folder, with its own types and columns of folders.
-async fn table(context: &SessionContext, folder: &Path, schema: Schema, folders: Vec<(String, DataType)>) {
+pub(super) async fn table(
+    context: &SessionContext,
+    folder: &Path,
+    schema: Schema,
+    folders: Vec<(String, DataType)>,
+) {
     let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
         .with_file_extension("parquet")
         .with_table_partition_cols(folders);
