@@ -20,6 +20,7 @@ mod rights;
 mod sessions;
 mod shutdown;
 mod signing_in;
+mod text;
 mod tickets;
 mod windows;
 
