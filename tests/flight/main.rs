@@ -21,6 +21,7 @@ mod scans;
 mod sessions;
 mod shutdown;
 mod signing_in;
+mod text;
 mod tickets;
 mod windows;
 

@@ -16,7 +16,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 use crate::error_word::ErrorFlags;
 
 /// The pieces; the first ones are there for every kernel.
-const PIECES: [&str; 23] = [
+const PIECES: [&str; 26] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -37,7 +37,10 @@ const PIECES: [&str; 23] = [
     include_str!("expressions.cuh"),
     include_str!("intervals.cuh"),
     include_str!("text.cuh"),
+    include_str!("text_made.cuh"),
+    include_str!("regex.cuh"),
     include_str!("text_of.cuh"),
+    include_str!("text_float.cuh"),
     include_str!("text_parse.cuh"),
     include_str!("window.cuh"),
 ];

@@ -44,6 +44,8 @@ float sqrtf(float); float fabsf(float); float fmodf(float, float); float fmaf(fl
 double expm1(double); double log1p(double); double hypot(double, double);
 float cbrtf(float); float expf(float); float logf(float); float log2f(float); float log10f(float);
 float powf(float, float); float sinf(float); float cosf(float); float tanf(float);
+float asinf(float); float acosf(float); float atanf(float); float atan2f(float, float);
+float sinhf(float); float coshf(float); float tanhf(float);
 }
 
 #define threadIdx (wf_thread_idx())

@@ -35,6 +35,14 @@ impl Code {
             | Operator::BitwiseXor
             | Operator::BitwiseShiftLeft
             | Operator::BitwiseShiftRight => self.bitwise(operator, left, right),
+            Operator::RegexMatch
+            | Operator::RegexIMatch
+            | Operator::RegexNotMatch
+            | Operator::RegexNotIMatch => {
+                let negated = matches!(operator, Operator::RegexNotMatch | Operator::RegexNotIMatch);
+                let fold = matches!(operator, Operator::RegexIMatch | Operator::RegexNotIMatch);
+                self.regex_match(left, right, negated, fold)
+            }
             Operator::StringConcat => self.concat_operator(expr, left, right),
             _ => Err(format!("operator {operator} is not run on the GPU")),
         }

@@ -23,6 +23,32 @@ fn parts(pattern: &str) -> Option<Vec<String>> {
     Some(parts)
 }
 
+/// A pattern as the regular expression that arrow makes of it, whose letters are alike in both cases.
+fn folding(pattern: &str) -> String {
+    let mut regex = String::from("(?is)^");
+    let mut chars = pattern.chars();
+    while let Some(char) = chars.next() {
+        let literal = match char {
+            '%' => {
+                regex.push_str(".*");
+                continue;
+            }
+            '_' => {
+                regex.push('.');
+                continue;
+            }
+            '\\' => chars.next().unwrap_or('\\'),
+            other => other,
+        };
+        if r"\.+*?()|[]{}^$#&-~".contains(literal) {
+            regex.push('\\');
+        }
+        regex.push(literal);
+    }
+    regex.push('$');
+    regex
+}
+
 impl Code {
     pub(super) fn like(
         &mut self,
@@ -40,15 +66,14 @@ impl Code {
             Node::Literal(constant) => text_of(constant),
             _ => None,
         };
-        let text = self.narrow_value(value)?;
-        self.effects += 1;
         let not = if negated { "!" } else { "" };
         if fold {
-            let Some(constant) = constant.filter(|pattern| pattern.is_ascii()) else {
-                return Err(
-                    "ILIKE with other than a constant ASCII pattern is not run on the GPU".to_owned(),
-                );
-            };
+            let constant =
+                constant.ok_or("ILIKE with a pattern that is not constant is not run on the GPU")?;
+            if !constant.is_ascii() {
+                return self.regex_test(value, &folding(constant), negated);
+            }
+            let text = self.narrow_value(value)?;
             // Two letters outside of ASCII are the same as one inside but for their case.
             if constant.contains(['k', 'K', 's', 'S']) {
                 self.raise(
@@ -57,7 +82,10 @@ impl Code {
                     format_args!("wf_has_folding({})", text.text),
                 );
             }
-        } else if let Some(parts) = constant.and_then(parts) {
+        }
+        let text = self.narrow_value(value)?;
+        self.effects += 1;
+        if let Some(parts) = constant.and_then(parts).filter(|_| !fold) {
             let found = self.parts_in_order(&text.text, &parts);
             return Ok(self.bind_value(Repr::Bool, format_args!("{not}{found}"), text.valid));
         }
@@ -102,6 +130,12 @@ impl Code {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn patterns_become_regular_expressions() {
+        assert_eq!(super::folding(r"ä_b%\%\"), r"(?is)^ä.b.*%\\$");
+        assert_eq!(super::folding("1.5[é]"), r"(?is)^1\.5\[é\]$");
+    }
+
     #[test]
     fn patterns_are_cut_at_their_wildcards() {
         let parts = |pattern| super::parts(pattern).map(|parts| parts.join("|"));

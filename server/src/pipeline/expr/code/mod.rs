@@ -20,6 +20,7 @@ mod in_list;
 mod like;
 mod literal;
 mod logic;
+mod regex;
 mod temporal;
 
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
 use datafusion::physical_expr::ScalarFunctionExpr;
 
 use crate::pipeline::expr::{Expr, Function, Node};
@@ -11,6 +12,10 @@ pub(super) fn call_node(call: &ScalarFunctionExpr, args: Vec<Expr>) -> Result<No
     let name = call.fun().name();
     if matches!(name, "coalesce" | "nvl") {
         return coalesce(args);
+    }
+    if let ("arrow_typeof", [value]) = (name, &args[..]) {
+        let name = value.data_type.to_string();
+        return Ok(Node::Literal(ScalarValue::Utf8(Some(name))));
     }
     match Function::of(name) {
         Some(function) => Ok(Node::Call(function, args)),

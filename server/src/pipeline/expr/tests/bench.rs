@@ -26,7 +26,7 @@ pub(super) struct Bench {
     reservation: Reservation,
 }
 
-const HEAP_BYTES: usize = 1 << 18;
+const HEAP_BYTES: usize = 1 << 20;
 
 impl Bench {
     pub(super) fn new() -> Self {

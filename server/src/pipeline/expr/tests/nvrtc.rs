@@ -12,7 +12,7 @@ use crate::batch::Repr;
 use crate::batch::testing::{nvrtc, run_alone};
 use crate::pipeline::expr::{ColumnShape, lower};
 
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("nothing", &["a_i32"]),
     (
         "numbers",
@@ -52,11 +52,45 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "split_part(a_s, '-', -2)",
             "right(a_s, 2)",
             "ascii(a_s)",
+            "lpad(a_s, 7, b_s)",
+            "translate(a_s, 'ab', b_s)",
+            "initcap(a_s)",
+            "to_hex(a_i64)",
+            "chr(a_i64)",
+            "overlay(a_s PLACING b_s FROM 2)",
+            "levenshtein(a_s, b_s)",
+            "encode(a_s, 'base64')",
+            "decode(a_s, 'hex')",
+        ],
+    ),
+    (
+        "regular expressions",
+        &[
+            "a_s ~ 'a.*b'",
+            "regexp_replace(a_s, 'a.b', '<\\0>', 'g')",
+            "regexp_count(a_s, '[a-z]')",
+            "regexp_instr(a_s, '[a-z]')",
+        ],
+    ),
+    (
+        "casts of strings",
+        &[
+            "CAST(a_tsns AS VARCHAR)",
+            "CAST(a_time AS VARCHAR)",
+            "CAST(a_f64 AS VARCHAR)",
+            "CAST(a_f32 AS VARCHAR)",
+            "CAST(a_s AS DOUBLE)",
+            "CAST(a_s AS FLOAT)",
+            "CAST(a_s AS DECIMAL(10, 2))",
+            "CAST(a_s AS BOOLEAN)",
+            "CAST(a_s AS TIMESTAMP)",
         ],
     ),
     (
         "times",
         &[
+            "date_bin(INTERVAL '5 minutes', a_tsus)",
+            "date_bin(INTERVAL '5 months', a_tsus)",
             "a_date + INTERVAL '1 month 2 days'",
             "a_tsns - INTERVAL '1 month 2 days 3.5 seconds'",
             "date_part('week', a_tsus)",

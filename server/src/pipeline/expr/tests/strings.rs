@@ -1,6 +1,6 @@
 //! Strings: comparisons and patterns.
 
-use super::{raises, same};
+use super::{raises, refused, same};
 
 #[test]
 fn comparisons_and_patterns() {
@@ -34,6 +34,8 @@ fn comparisons_and_patterns() {
             "a_s LIKE '日%'",
             "a_s LIKE '_本%'",
             "a_s ILIKE 'HELLO%'",
+            "a_s ILIKE '%ÄÖ%'",
+            "a_v NOT ILIKE '_本.%'",
             "a_s NOT ILIKE '%MAIL%'",
             "a_s ILIKE '%A_C%'",
             "a_s LIKE NULL",
@@ -103,6 +105,131 @@ fn functions() {
 }
 
 #[test]
+fn functions_that_make_strings() {
+    let ascii = "CASE WHEN a_s IN ('Hello World', 'MAIL', 'a', 'kK', 'forest green', '100%') THEN a_s END";
+    same(
+        "string_making",
+        &[
+            "lpad(a_s, 7)",
+            "rpad(a_s, 7)",
+            "lpad(a_v, 12, 'xyß')",
+            "rpad(a_v, 12, 'xyß')",
+            "lpad(a_s, CAST(a_u8 AS BIGINT), b_s)",
+            "rpad(a_s, CAST(a_u8 AS BIGINT), b_s)",
+            "lpad(a_s, 3, '')",
+            "rpad(a_s, 30, '')",
+            "lpad(a_s, -1, 'x')",
+            "repeat(a_s, 3)",
+            "repeat(a_v, CAST(a_i8 % 5 AS BIGINT))",
+            "repeat('日', CAST(a_i8 AS BIGINT))",
+            "translate(a_s, 'abcö', 'xy')",
+            "translate(a_s, 'aeo', 'éüß')",
+            "translate(a_v, b_s, 'zyx')",
+            "translate(a_s, '', 'zyx')",
+            "to_hex(a_i8)",
+            "to_hex(a_i64)",
+            "to_hex(a_u64)",
+            "to_hex(a_u16)",
+            "chr(CAST(a_u16 AS BIGINT) % 55296)",
+            "chr(CAST(a_u8 AS BIGINT) + 128000)",
+            "overlay(a_s PLACING 'ÄÖ' FROM 2)",
+            "overlay(a_s PLACING 'x' FROM 3 FOR 4)",
+            "overlay(a_s PLACING b_s FROM CAST(abs(a_i16 % 9) + 1 AS BIGINT) FOR CAST(b_i8 AS BIGINT))",
+            "levenshtein(a_s, b_s)",
+            "levenshtein(a_s, 'Hällo')",
+            "encode(a_s, 'hex')",
+            "encode(a_v, 'base64')",
+            "encode(a_s, 'base64pad')",
+            "decode(encode(a_s, 'hex'), 'hex') = CAST(a_s AS BYTEA)",
+            "arrow_typeof(a_d12)",
+            &format!("initcap({ascii})"),
+            &format!("initcap(concat({ascii}, '-x y2z '))"),
+        ],
+    );
+    raises(
+        "chr",
+        "chr(CAST(a_u8 AS BIGINT) + 55296)",
+        kernels::ErrorFlags::BAD_CAST,
+    );
+    raises(
+        "hex",
+        "decode(concat(a_s, 'x'), 'hex')",
+        kernels::ErrorFlags::BAD_CAST,
+    );
+    raises(
+        "initcap",
+        "initcap(concat(a_s, 'ß'))",
+        kernels::ErrorFlags::FALLBACK,
+    );
+}
+
+#[test]
+fn regular_expressions() {
+    let mut all = Vec::new();
+    for pattern in [
+        "a",
+        "^a",
+        "a$",
+        "^[aH].*[bd]$",
+        "[^a-z]",
+        "a|ab|b",
+        "(?:a|ab)(?:c|bcd)?",
+        "",
+        "^$",
+        "x*",
+        "l+",
+        "(a+)+b",
+        "\\d+",
+        "\\w+",
+        "[äöü]|本",
+        "\\s",
+        ".",
+        "..$",
+        "(?s).{3,5}",
+        "(?m)^.",
+        "\\p{Lu}",
+        "(?i)HELLO|m[aä]il",
+        "[a-c]{2}|%",
+        "(?-u:\\b)a",
+        "o.?",
+        "a??",
+        "(foo|bar)?",
+    ] {
+        all.push(format!("a_s ~ '{pattern}'"));
+        all.push(format!("a_v !~ '{pattern}'"));
+        all.push(format!("a_s ~* '{pattern}'"));
+        all.push(format!("a_s !~* '{pattern}'"));
+        all.push(format!("regexp_replace(a_s, '{pattern}', '<\\0>')"));
+        all.push(format!("regexp_replace(a_v, '{pattern}', 'é', 'g')"));
+        all.push(format!("regexp_replace(a_s, '{pattern}', '', 'gi')"));
+        all.push(format!("regexp_replace(a_s, '{pattern}', '[\\\\0$$]', 'i')"));
+        all.push(format!("regexp_count(a_s, '{pattern}')"));
+        all.push(format!("regexp_count(a_s, '{pattern}', 1, 'i')"));
+        all.push(format!("regexp_instr(a_v, '{pattern}')"));
+        all.push(format!("regexp_instr(a_s, '{pattern}', 1, 2)"));
+        all.push(format!("regexp_like(a_s, '{pattern}', 'is')"));
+    }
+    all.push("CASE WHEN a_s ~ '^[A-Z]' THEN regexp_replace(a_s, '[a-z]', '.', 'g') ELSE b_s END".into());
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same("regular_expressions", &all);
+    raises(
+        "words",
+        "concat(coalesce(a_s, ''), 'ß') ~ '\\bß'",
+        kernels::ErrorFlags::FALLBACK,
+    );
+    for (sql, reason) in [
+        ("a_s ~ b_s", "not constant"),
+        ("regexp_replace(a_s, '(a)', '\\1b')", "regexp_replace of"),
+        ("regexp_count(a_s, 'a', 2)", "regexp_count of"),
+        ("a_s ~ '\\b'", "bounds of words"),
+        ("a_s ~ '\\w{1,200}x\\w{200}'", "bytes"),
+    ] {
+        let found = refused(sql);
+        assert!(found.contains(reason), "{sql}: {found}");
+    }
+}
+
+#[test]
 fn letters_beyond_ascii_are_left_to_the_cpu() {
     let ascii = "CASE WHEN a_s IN ('Hello World', 'MAIL', 'a', 'kK', 'forest green', '100%') THEN a_s END";
     same(
@@ -156,6 +283,68 @@ fn casts() {
     );
     all.push("TRY_CAST(concat('2020-', abs(a_i16 % 15), '-', abs(b_i16 % 34)) AS DATE)".to_owned());
     all.push("TRY_CAST(CAST(abs(a_i64 % 99999999) AS VARCHAR) AS DATE)".to_owned());
+    for from in ["tsms", "tsus", "tsns", "time", "f32", "f64"] {
+        all.push(format!("CAST(a_{from} AS VARCHAR)"));
+    }
+    for number in [
+        "concat(a_i16, '.', abs(b_i16 % 100))",
+        "concat(' ', a_i8, 'e', b_i8 % 9, ' ')",
+        "concat('.', abs(a_i16))",
+        "concat(a_i16, '.')",
+        "concat('-', a_i8)",
+        "concat(a_i8, 'x')",
+        "concat(a_i8, 'e')",
+        "concat(a_u8, '.5.')",
+        "CAST(a_d12 AS VARCHAR)",
+    ] {
+        for to in [
+            "DOUBLE",
+            "FLOAT",
+            "DECIMAL(10, 2)",
+            "DECIMAL(38, 4)",
+            "DECIMAL(4, 0)",
+            "DECIMAL(5, 5)",
+        ] {
+            all.push(format!("TRY_CAST({number} AS {to})"));
+        }
+    }
+    for float in [
+        "a_i32 / 1e3",
+        "1e9 / a_i16",
+        "a_f64 / 3",
+        "1e-4 / a_i8",
+        "exp(a_i8)",
+        "a_f32 * CAST(1e-3 AS FLOAT)",
+    ] {
+        all.push(format!("CAST({float} AS VARCHAR)"));
+    }
+    for word in [
+        "'true'",
+        "' Yes '",
+        "'off'",
+        "'2'",
+        "'tru'",
+        "'trues'",
+        "concat(a_u8 % 3)",
+    ] {
+        all.push(format!(
+            "TRY_CAST(concat(CASE WHEN a_i8 > 0 THEN {word} ELSE '1' END) AS BOOLEAN)"
+        ));
+    }
+    for rest in [
+        "''",
+        "' 01:02:03'",
+        "'T23:59:59.5Z'",
+        "'t00:00:00.123456789'",
+        "'x00:00:00'",
+        "' 24:00:00'",
+        "' 00:61:00'",
+    ] {
+        for to in ["TIMESTAMP", "TIMESTAMP(0)", "TIMESTAMP(6)"] {
+            let date = "concat(1990 + abs(a_i16 % 50), '-0', 1 + abs(b_i16 % 9), '-1', abs(a_i8 % 10), ";
+            all.push(format!("TRY_CAST({date}{rest}) AS {to})"));
+        }
+    }
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("string_casts", &all);
 }

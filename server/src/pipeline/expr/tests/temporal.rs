@@ -128,3 +128,36 @@ fn truncated() {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("truncated", &all);
 }
+
+#[test]
+fn bins_and_times_of_day() {
+    let mut all = Vec::new();
+    for part in [
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+        "microsecond",
+        "nanosecond",
+    ] {
+        all.push(format!("date_part('{part}', a_time)"));
+    }
+    for stride in [
+        "15 minutes",
+        "1 day",
+        "7 days",
+        "1 month",
+        "5 months",
+        "1 year",
+        "3 milliseconds",
+    ] {
+        for unit in ["tss", "tsms", "tsus", "tsns"] {
+            all.push(format!("date_bin(INTERVAL '{stride}', a_{unit})"));
+            all.push(format!(
+                "date_bin(INTERVAL '{stride}', a_{unit}, TIMESTAMP '2001-03-31 02:03:04.5')"
+            ));
+        }
+    }
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same("bins", &all);
+}

@@ -15,7 +15,7 @@ const MOST_128: u128 = i128::MAX as u128;
 
 impl Code {
     /// A constant argument, such as a number of places.
-    pub(super) fn constant_integer(expr: &Expr) -> Option<i64> {
+    pub(in super::super) fn constant_integer(expr: &Expr) -> Option<i64> {
         match &expr.node {
             Node::Literal(ScalarValue::Int32(Some(value))) => Some((*value).into()),
             Node::Literal(ScalarValue::Int64(value)) => *value,
@@ -23,7 +23,7 @@ impl Code {
         }
     }
 
-    fn float(&mut self, function: Function, expr: &Expr) -> Result<Value, String> {
+    pub(super) fn float(&mut self, function: Function, expr: &Expr) -> Result<Value, String> {
         match expr.data_type {
             DataType::Float32 | DataType::Float64 => self.narrow_value(expr),
             _ => Err(Self::refused_call(function, std::slice::from_ref(expr))),
@@ -160,26 +160,6 @@ impl Code {
         let c_type = repr.c_type();
         let sign = format!("{text} != {text} ? {nan} : ({c_type})({text} > 0 ? 1 : {text} < 0 ? -1 : 0)");
         Ok(self.bind_value(repr, sign, value.valid))
-    }
-
-    pub(super) fn float_call(&mut self, function: Function, expr: &Expr) -> Result<Value, String> {
-        let value = self.float(function, expr)?;
-        let name = match function {
-            Function::Sqrt => "sqrt",
-            Function::Exp => "exp",
-            Function::Ln => "log",
-            Function::Log2 => "log2",
-            _ => "log10",
-        };
-        if function == Function::Sqrt {
-            self.raise("BAD_CAST", &value.valid, format_args!("{} < 0", value.text));
-        }
-        let suffix = if value.repr == Repr::F32 { "f" } else { "" };
-        Ok(self.bind_value(
-            value.repr,
-            format_args!("{name}{suffix}({})", value.text),
-            value.valid,
-        ))
     }
 
     pub(super) fn power(&mut self, base: &Expr, exponent: &Expr) -> Result<Value, String> {

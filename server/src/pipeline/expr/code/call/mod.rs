@@ -1,5 +1,7 @@
 //! Calls of scalar functions.
 
+mod floats;
+mod made;
 mod math;
 mod text;
 mod time;
@@ -11,8 +13,10 @@ use crate::pipeline::expr::{Expr, Function};
 impl Code {
     pub(super) fn call(&mut self, expr: &Expr, function: Function, args: &[Expr]) -> Result<Value, String> {
         use Function::{
-            Abs, Ceil, DatePart, DateTrunc, Exp, Floor, Greatest, Least, Ln, Log2, Log10, NullIf, Power,
-            Round, Signum, Sqrt,
+            Abs, Acos, Asin, Atan, Atan2, Cbrt, Ceil, Cos, Cosh, Cot, DateBin, DatePart, DateTrunc, Degrees,
+            Exp, Floor, Greatest, IsNan, IsZero, Least, Ln, Log2, Log10, Nanvl, NullIf, Power, Radians,
+            RegexpCount, RegexpInstr, RegexpLike, RegexpReplace, Round, Signum, Sin, Sinh, Sqrt, Tan, Tanh,
+            Trunc,
         };
         match (function, args) {
             (NullIf, [value, other]) => self.null_if(expr, value, other),
@@ -26,15 +30,29 @@ impl Code {
                 self.round(expr, value, places)
             }
             (Signum, [value]) => self.signum(value),
-            (Sqrt | Exp | Ln | Log2 | Log10, [value]) => self.float_call(function, value),
+            (Sqrt | Exp | Ln | Log2 | Log10 | Sin | Cos | Tan | Cot, [value])
+            | (Asin | Acos | Atan | Sinh | Cosh | Tanh | Cbrt | Degrees | Radians, [value]) => {
+                self.float_call(function, value)
+            }
+            (Atan2, [y, x]) => self.atan2(y, x),
+            (IsNan | IsZero, [value]) => self.is_special(function, value),
+            (Nanvl, [value, other]) => self.nanvl(value, other),
+            (Trunc, [value]) => self.trunc(value, None),
+            (Trunc, [value, places]) => {
+                let places = Self::constant_integer(places)
+                    .ok_or("trunc to a number of places that is not constant is not run on the GPU")?;
+                self.trunc(value, Some(places))
+            }
             (Power, [base, exponent]) => self.power(base, exponent),
             (DatePart, [part, value]) => self.date_part(expr, part, value),
             (DateTrunc, [part, value]) => self.date_trunc(part, value),
+            (DateBin, args @ [_, _, ..]) => self.date_bin(args),
+            (RegexpLike | RegexpCount | RegexpInstr | RegexpReplace, args) => self.regex_call(function, args),
             _ => self.text_call(expr, function, args),
         }
     }
 
-    fn refused_call(function: Function, args: &[Expr]) -> String {
+    pub(super) fn refused_call(function: Function, args: &[Expr]) -> String {
         let types: Vec<String> = args.iter().map(|arg| arg.data_type.to_string()).collect();
         format!(
             "function {} of ({}) is not run on the GPU",

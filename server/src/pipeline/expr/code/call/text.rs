@@ -49,6 +49,10 @@ impl Code {
             }
             _ => {}
         }
+        // What takes room for its result.
+        if function.makes_strings() && !matches!(function, Reverse | Replace) {
+            return self.made_call(expr, function, args);
+        }
         let fits = match (function, args) {
             (CharacterLength | Ascii | Btrim | Ltrim | Rtrim | Reverse, [text]) => is_text(text),
             (Btrim | Ltrim | Rtrim | StartsWith | EndsWith | Contains | Strpos, [text, other]) => {
@@ -94,10 +98,7 @@ impl Code {
             Btrim | Ltrim | Rtrim => {
                 let set = match texts.get(1) {
                     Some(set) => (*set).to_owned(),
-                    None => format!(
-                        "wf_literal_string(literals, {}u)",
-                        self.literals.bytes_of(b" ", 1)
-                    ),
+                    None => self.space(),
                 };
                 let (start, end) = (function != Rtrim, function != Ltrim);
                 format!("wf_trim({}, {set}, {start}, {end})", texts[0])
@@ -123,14 +124,18 @@ impl Code {
     }
 
     /// A string that `call` makes for rows that need it.
-    fn made(&mut self, valid: Option<String>, call: &str) -> Value {
+    pub(in super::super) fn made(&mut self, valid: Option<String>, call: &str) -> Value {
         self.effects += 1;
-        let when = valid
-            .as_ref()
-            .map(|valid| format!(" && {valid}"))
-            .unwrap_or_default();
-        let text = format!("active{when} ? {call} : {EMPTY}");
+        let text = format!("{} ? {call} : {EMPTY}", Self::needed(&valid));
         self.bind_value(Repr::Str, text, valid)
+    }
+
+    /// What is true of the rows that need a value.
+    pub(in super::super) fn needed(valid: &Option<String>) -> String {
+        match valid {
+            None => "active".to_owned(),
+            Some(valid) => format!("active && {valid}"),
+        }
     }
 
     /// All texts that are there one after the other; with a separator, the first, between them.

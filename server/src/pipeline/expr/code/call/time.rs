@@ -2,10 +2,11 @@
 
 use arrow::compute::DatePart;
 use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::ScalarValue;
 
 use super::super::cast::{DAY_SECONDS, units};
 use super::super::literal::text_of;
-use super::super::{Code, Value};
+use super::super::{Code, Value, block};
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, Function, Node};
 
@@ -53,6 +54,9 @@ impl Code {
             DataType::Date32 => 0,
             DataType::Date64 => units(&TimeUnit::Millisecond),
             DataType::Timestamp(unit, None) => units(unit),
+            DataType::Time32(unit) | DataType::Time64(unit) => {
+                return self.time_part(expr, &name, value, units(unit));
+            }
             _ => return Err(refused()),
         };
         if name == "epoch" {
@@ -76,22 +80,82 @@ impl Code {
         let (day, nanos) = if units == 0 {
             (self.bind("i64", format_args!("(i64){text}")), String::new())
         } else {
-            let per_day = units * DAY_SECONDS;
-            let day = self.bind("i64", format_args!("wf_floor_div({text}, {per_day}ll)"));
-            let nanos = self.bind(
-                "i64",
-                format_args!(
-                    "(i64)((u64){text} - (u64){day} * {per_day}ull) * {}ll",
-                    1_000_000_000 / units
-                ),
-            );
-            (day, nanos)
+            self.day_and_nanos(&text, units)
         };
         // Beyond arrow's calendar there is no part.
         let known = self.bind_bool(format_args!("wf_is_date({day})"));
         let valid = self.both(&value.valid, &Some(known));
         let code = code.replace("DAY", &day).replace("NANOS", &nanos);
         Ok(self.bind_value(repr, code, valid))
+    }
+
+    /// A part of a time of day, of so many units a second.
+    fn time_part(&mut self, expr: &Expr, name: &str, value: Value, units: i64) -> Result<Value, String> {
+        let code = part_of(name)
+            .map(|(_, code)| code)
+            .filter(|code| code.contains("NANOS"));
+        let code = code.ok_or_else(|| format!("date part {name} of a time is not computed on the GPU"))?;
+        let known = self.bind_bool(format_args!(
+            "{0} >= 0 && {0} < {1}ll",
+            value.text,
+            DAY_SECONDS * units
+        ));
+        let nanos = self.bind(
+            "i64",
+            format_args!(
+                "{known} ? (i64){} * {}ll : 0ll",
+                value.text,
+                1_000_000_000 / units
+            ),
+        );
+        let valid = self.both(&value.valid, &Some(known));
+        Ok(self.bind_value(expr.repr()?, code.replace("NANOS", &nanos), valid))
+    }
+
+    /// The start of a bin of constant width, counted from a constant time. Where it cannot be computed, it is null.
+    pub(super) fn date_bin(&mut self, args: &[Expr]) -> Result<Value, String> {
+        let refused = || Self::refused_call(Function::DateBin, args);
+        let [stride, source, origin @ ..] = args else {
+            return Err(refused());
+        };
+        let (Node::Literal(stride), DataType::Timestamp(unit, _)) = (&stride.node, &source.data_type) else {
+            return Err(refused());
+        };
+        let origin = match origin.first().map(|origin| &origin.node) {
+            None => 0,
+            Some(Node::Literal(ScalarValue::TimestampNanosecond(Some(origin), _))) => *origin,
+            Some(_) => return Err(refused()),
+        };
+        let day_nanos = DAY_SECONDS * 1_000_000_000;
+        let (months, days, nanos) = match stride {
+            ScalarValue::IntervalDayTime(Some(span)) => {
+                (0, span.days, Some(i64::from(span.milliseconds) * 1_000_000))
+            }
+            ScalarValue::IntervalMonthDayNano(Some(span)) => (span.months, span.days, Some(span.nanoseconds)),
+            _ => return Err(refused()),
+        };
+        let nanos = nanos.and_then(|nanos| i64::from(days).checked_mul(day_nanos)?.checked_add(nanos));
+        let (function, stride) = match nanos {
+            Some(nanos) if months == 0 && nanos > 0 => ("wf_date_bin", nanos),
+            Some(0) if months > 0 && days == 0 => ("wf_date_bin_months", i64::from(months)),
+            _ => return Err(refused()),
+        };
+        let value = self.narrow_value(source)?;
+        let (stride, origin) = (
+            self.literals.value(&stride.to_le_bytes()),
+            self.literals.value(&origin.to_le_bytes()),
+        );
+        let bad = self.overflow_flag();
+        let call = format!(
+            "{function}({}, {}ll, {}, {}, &{bad})",
+            value.text,
+            1_000_000_000 / units(unit),
+            block::load(Repr::I64, origin),
+            block::load(Repr::I64, stride)
+        );
+        let bin = self.bind_value(Repr::I64, call, value.valid);
+        let valid = self.unless(bin.valid.clone(), bad, true);
+        Ok(Value { valid, ..bin })
     }
 
     pub(super) fn date_trunc(&mut self, part: &Expr, arg: &Expr) -> Result<Value, String> {

@@ -2,6 +2,7 @@
 
 mod decimals;
 mod numbers;
+mod powers;
 mod temporal;
 mod text;
 

@@ -65,8 +65,16 @@ impl Code {
                 }
             }
             (Timestamp(a, from_zone), Timestamp(b, to_zone)) => {
-                if from_zone.is_none() && to_zone.is_some() {
-                    return Err(Self::no_cast(from, to));
+                if from_zone.is_none()
+                    && let Some(zone) = to_zone
+                {
+                    // The time of day there is taken for the one here.
+                    if !matches!(&**zone, "UTC" | "+00:00" | "Z") {
+                        return Err(Self::no_cast(from, to));
+                    }
+                    let per_day = units(a) * DAY_SECONDS;
+                    let bad = format!("!wf_is_date(wf_floor_div({text}, {per_day}ll))");
+                    self.raise("FALLBACK", &value.valid, bad);
                 }
                 Ok(self.cast_units(value, units(a), units(b), safe))
             }
