@@ -16,11 +16,14 @@ mod limits;
 mod memory;
 mod nesting;
 mod operation;
+mod partitions;
+mod pinned;
 mod rights;
 mod sessions;
 mod shutdown;
 mod signing_in;
 mod tickets;
+mod verify;
 mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

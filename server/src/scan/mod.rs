@@ -26,12 +26,14 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod thrift;
+mod unpruned;
 
 pub use counters::{ScanCounters, ScanCounts};
 pub use decode::{Decoded, ScanKernels};
 pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
 pub use spec::ScanSpec;
+pub use unpruned::unpruned;
 
 use std::sync::Arc;
 
