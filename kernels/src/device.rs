@@ -10,7 +10,7 @@ use crate::arena::{Arena, BLOCK_BYTES};
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
 use crate::module::{Compiler, KernelSource, Module, ModuleCache};
-use crate::pinned::{PinnedPool, PinnedSlab, SLAB_BYTES};
+use crate::pinned::{PinnedPool, PinnedSlab};
 use crate::reservation::{Budget, Reservation};
 use crate::sim::SimOptions;
 use crate::stream::{Retained, Stream, StreamInner};
@@ -166,7 +166,12 @@ impl Device {
 
     /// A slab of pinned host memory of at least `bytes`, or an error if the pool is at its limit.
     pub fn pinned(&self, bytes: usize) -> Result<PinnedSlab> {
-        PinnedSlab::take(&self.inner, bytes)
+        PinnedSlab::take(&self.inner, bytes, 0)
+    }
+
+    /// The same for who can do without: it leaves `left_bytes` of the pool to others.
+    pub fn pinned_leaving(&self, bytes: usize, left_bytes: usize) -> Result<PinnedSlab> {
+        PinnedSlab::take(&self.inner, bytes, left_bytes)
     }
 
     /// The same, waiting for a slab to come back, `timeout` at most.
@@ -176,7 +181,7 @@ impl Device {
 
     /// The largest slab that the pool gives.
     pub fn pinned_slab_bytes_max(&self) -> usize {
-        self.inner.pinned_slab_bytes_max()
+        self.inner.pinned.slab_bytes_max()
     }
 
     /// Host bytes that may be pinned.
@@ -230,10 +235,6 @@ impl Device {
 impl DeviceInner {
     pub(crate) fn pinned(&self) -> &PinnedPool {
         &self.pinned
-    }
-
-    pub(crate) fn pinned_slab_bytes_max(&self) -> usize {
-        SLAB_BYTES[SLAB_BYTES.len() - 1]
     }
 
     fn arena(&self) -> Result<Option<&Mutex<Arena>>> {

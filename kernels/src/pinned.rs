@@ -10,7 +10,9 @@ use crate::device::DeviceInner;
 use crate::error::{DeviceError, Result};
 
 /// Sizes of slabs. Requests take the smallest that fits.
-pub(crate) const SLAB_BYTES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 4 << 20, 16 << 20];
+const SLAB_BYTES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 4 << 20, 16 << 20];
+/// So many of the largest slabs fit into a pool, so that several copies are under way in a small one too.
+const LARGEST_SLABS: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct PinnedPool {
@@ -22,7 +24,36 @@ pub(crate) struct PinnedPool {
 #[derive(Debug, Default)]
 struct PoolState {
     pinned_bytes: usize,
+    idle_bytes: usize,
     idle: BTreeMap<usize, Vec<Memory>>,
+}
+
+impl PoolState {
+    /// An idle slab of this size.
+    fn idle_of(&mut self, slab_bytes: usize) -> Option<(Memory, usize)> {
+        let memory = self.idle.get_mut(&slab_bytes).and_then(Vec::pop)?;
+        self.idle_bytes -= slab_bytes;
+        Some((memory, slab_bytes))
+    }
+
+    /// The smallest idle slab above a size.
+    fn idle_above(&mut self, slab_bytes: usize) -> Option<(Memory, usize)> {
+        let larger = SLAB_BYTES.into_iter().filter(|&size| size > slab_bytes);
+        larger.into_iter().find_map(|size| self.idle_of(size))
+    }
+
+    /// Idle slabs of any size, no longer pinned as far as the pool is concerned, that make room for `bytes`.
+    fn give_up(&mut self, bytes: usize) -> Vec<(Memory, usize)> {
+        let (mut given_up, mut freed) = (Vec::new(), 0);
+        while freed < bytes
+            && let Some((memory, size)) = self.idle_above(0)
+        {
+            freed += size;
+            self.pinned_bytes -= size;
+            given_up.push((memory, size));
+        }
+        given_up
+    }
 }
 
 /// Pinned memory that nobody uses.
@@ -48,13 +79,22 @@ impl PinnedPool {
         self.lock().pinned_bytes
     }
 
+    /// The largest slab that it gives.
+    pub(crate) fn slab_bytes_max(&self) -> usize {
+        let share = self.limit_bytes / LARGEST_SLABS;
+        let fitting = SLAB_BYTES.into_iter().rfind(|&size| size <= share);
+        fitting.unwrap_or(SLAB_BYTES[0])
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes every idle slab from the pool, with its size.
     pub(crate) fn drain(&self) -> Vec<(*mut u8, usize)> {
-        let idle = std::mem::take(&mut self.lock().idle);
+        let mut state = self.lock();
+        state.idle_bytes = 0;
+        let idle = std::mem::take(&mut state.idle);
         idle.into_iter()
             .flat_map(|(bytes, all)| all.into_iter().map(move |m| (m.0, bytes)))
             .collect()
@@ -74,46 +114,58 @@ pub struct PinnedSlab {
 unsafe impl Sync for PinnedSlab {}
 
 impl PinnedSlab {
-    /// A slab of at least `bytes`, or an error if the pool is at its limit.
-    pub(crate) fn take(device: &Arc<DeviceInner>, bytes: usize) -> Result<Self> {
-        match Self::take_idle_or_new(device, bytes) {
+    /// A slab of at least `bytes` that leaves `left_bytes` of the pool to others, or an error if there is none.
+    pub(crate) fn take(device: &Arc<DeviceInner>, bytes: usize, left_bytes: usize) -> Result<Self> {
+        match Self::take_idle_or_new(device, bytes, left_bytes) {
             Err(DeviceError::OutOfMemory { .. }) => {
                 // Streams may still keep slabs of copies that are over.
                 device.release_retained();
-                Self::take_idle_or_new(device, bytes)
+                Self::take_idle_or_new(device, bytes, left_bytes)
             }
             taken => taken,
         }
     }
 
-    fn take_idle_or_new(device: &Arc<DeviceInner>, bytes: usize) -> Result<Self> {
-        let largest = SLAB_BYTES[SLAB_BYTES.len() - 1];
-        let Some(slab_bytes) = SLAB_BYTES.into_iter().find(|&size| size >= bytes) else {
+    fn take_idle_or_new(device: &Arc<DeviceInner>, bytes: usize, left_bytes: usize) -> Result<Self> {
+        let pool = device.pinned();
+        let largest = pool.slab_bytes_max();
+        let fitting = SLAB_BYTES.into_iter().find(|&size| size >= bytes);
+        let Some(slab_bytes) = fitting.filter(|&size| size <= largest) else {
             return Err(out_of_memory(bytes, largest));
         };
-        let pool = device.pinned();
-        {
+        let taken = |(memory, bytes): (Memory, usize)| Self {
+            device: Arc::clone(device),
+            memory,
+            bytes,
+        };
+        let given_up = {
             let mut state = pool.lock();
-            if let Some(memory) = state.idle.get_mut(&slab_bytes).and_then(Vec::pop) {
-                return Ok(Self {
-                    device: Arc::clone(device),
-                    memory,
-                    bytes: slab_bytes,
-                });
-            }
-            let available = pool.limit_bytes - state.pinned_bytes;
+            let used = state.pinned_bytes - state.idle_bytes;
+            let available = pool.limit_bytes.saturating_sub(used + left_bytes);
             if slab_bytes > available {
                 return Err(out_of_memory(slab_bytes, available));
             }
+            if let Some(idle) = state.idle_of(slab_bytes) {
+                return Ok(taken(idle));
+            }
+            let over = (state.pinned_bytes + slab_bytes).saturating_sub(pool.limit_bytes);
+            // At its limit the pool makes do with what it has, or turns idle slabs of other sizes into one of this size.
+            if over > 0
+                && let Some(idle) = state.idle_above(slab_bytes)
+            {
+                return Ok(taken(idle));
+            }
+            let given_up = state.give_up(over);
             state.pinned_bytes += slab_bytes;
-        }
+            given_up
+        };
         // Pinning is slow: not under the lock.
+        for (memory, bytes) in given_up {
+            // SAFETY: idle slabs are used by nobody, and these have left the pool.
+            unsafe { device.api.release_pinned(memory.0, bytes) };
+        }
         match device.api.allocate_pinned(slab_bytes) {
-            Ok(memory) => Ok(Self {
-                device: Arc::clone(device),
-                memory: Memory(memory),
-                bytes: slab_bytes,
-            }),
+            Ok(memory) => Ok(taken((Memory(memory), slab_bytes))),
             Err(error) => {
                 pool.lock().pinned_bytes -= slab_bytes;
                 Err(error)
@@ -125,10 +177,10 @@ impl PinnedSlab {
     pub(crate) fn take_sync(device: &Arc<DeviceInner>, bytes: usize, timeout: Duration) -> Result<Self> {
         let deadline = Instant::now() + timeout;
         loop {
-            match Self::take(device, bytes) {
+            match Self::take(device, bytes, 0) {
                 Err(error @ DeviceError::OutOfMemory { .. }) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() || bytes > SLAB_BYTES[SLAB_BYTES.len() - 1] {
+                    if left.is_zero() || bytes > device.pinned().slab_bytes_max() {
                         return Err(error);
                     }
                     // A return between the failed take and this wait is missed for a moment only.
@@ -193,11 +245,11 @@ impl DerefMut for PinnedSlab {
 impl Drop for PinnedSlab {
     fn drop(&mut self) {
         let pool = self.device.pinned();
-        pool.lock()
-            .idle
-            .entry(self.bytes)
-            .or_default()
-            .push(Memory(self.memory.0));
+        let mut state = pool.lock();
+        state.idle_bytes += self.bytes;
+        let idle = state.idle.entry(self.bytes).or_default();
+        idle.push(Memory(self.memory.0));
+        drop(state);
         pool.returned.notify_one();
     }
 }

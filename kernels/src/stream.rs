@@ -106,7 +106,7 @@ impl Stream {
             self.upload_small(bytes, &buffer)?;
             return Ok(buffer);
         }
-        let step = self.inner.device.pinned_slab_bytes_max();
+        let step = self.inner.device.pinned().slab_bytes_max();
         for (index, piece) in bytes.chunks(step).enumerate() {
             let mut slab = PinnedSlab::take_sync(&self.inner.device, piece.len(), PINNED_WAIT)?;
             slab[..piece.len()].copy_from_slice(piece);
@@ -161,7 +161,7 @@ impl Stream {
 
     /// Reads a view as values, waiting for it.
     pub fn read_sync<T: Plain>(&self, source: View<'_>) -> Result<Vec<T>> {
-        let step = self.inner.device.pinned_slab_bytes_max();
+        let step = self.inner.device.pinned().slab_bytes_max();
         let mut bytes = Vec::with_capacity(source.len_bytes());
         let mut start = 0;
         while start < source.len_bytes() {

@@ -3,20 +3,20 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type};
 use warpflight_tests::client::{Client, column_text};
-use warpflight_tests::server::Server;
+use warpflight_tests::server::{Options, Server};
 
 use crate::tpch_server;
 
 /// Two sessions: one on the device, where nothing may run elsewhere, and one on the CPU.
-struct Both {
+pub(crate) struct Both {
     _server: Server,
-    device: Client,
-    cpu: Client,
+    pub(crate) device: Client,
+    pub(crate) cpu: Client,
 }
 
 impl Both {
-    async fn start() -> Self {
-        let server = tpch_server().env("WARPFLIGHT_DEVICE", "sim").start();
+    pub(crate) async fn start(options: Options) -> Self {
+        let server = options.env("WARPFLIGHT_DEVICE", "sim").start();
         let (mut device, mut cpu) = (Client::connect(&server).await, Client::connect(&server).await);
         device
             .update("set fallback_mode = 'raise'")
@@ -31,7 +31,7 @@ impl Both {
     }
 
     /// What is wrong with the device's answer, if anything.
-    async fn difference(&mut self, sql: &str, tolerance: f64) -> Option<String> {
+    pub(crate) async fn difference(&mut self, sql: &str, tolerance: f64) -> Option<String> {
         let here = match self.cpu.rows(sql).await {
             Ok(rows) => rows,
             Err(error) => return Some(format!("the CPU refuses it: {}", error.message())),
@@ -44,7 +44,7 @@ impl Both {
 }
 
 /// The first column and row at which two answers differ: floating-point numbers by more than `tolerance` of their size.
-fn differ(there: &RecordBatch, here: &RecordBatch, tolerance: f64) -> Option<String> {
+pub(crate) fn differ(there: &RecordBatch, here: &RecordBatch, tolerance: f64) -> Option<String> {
     if there.num_rows() != here.num_rows() {
         return Some(format!("{} rows, expected {}", there.num_rows(), here.num_rows()));
     }
@@ -84,7 +84,7 @@ pub(crate) async fn assert_same(statements: &[String]) {
 
 /// The same with another tolerance for floating-point numbers.
 pub(crate) async fn assert_near(statements: &[String], tolerance: f64) {
-    let mut both = Both::start().await;
+    let mut both = Both::start(tpch_server()).await;
     let mut wrong = Vec::new();
     for sql in statements {
         if let Some(difference) = both.difference(sql, tolerance).await {

@@ -16,6 +16,8 @@ mod limits;
 mod memory;
 mod nesting;
 mod operation;
+mod partitions;
+mod pinned;
 mod rights;
 mod scans;
 mod sessions;
@@ -23,6 +25,7 @@ mod shutdown;
 mod signing_in;
 mod text;
 mod tickets;
+mod verify;
 mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

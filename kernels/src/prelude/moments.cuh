@@ -1,13 +1,15 @@
 // Count, mean and sum of squared differences from it, joined with those of other rows as Chan, Golub and LeVeque do:
-// exact where sums of squares would cancel.
+// exact where sums of squares would cancel. A row of its own is added as Welford does, so that an infinite one makes NaN
+// of the squares, and a large one no infinite square that counts for nothing.
 WF_DEVICE void wf_own_moments(u64* count, u64* mean, u64* squares, f64 n, f64 m, f64 s) {
   f64 n0 = __longlong_as_double((i64)*count), m0 = __longlong_as_double((i64)*mean);
   f64 s0 = __longlong_as_double((i64)*squares), all = n0 + n;
   if (n == 0.0) return;
-  f64 difference = m - m0;
+  f64 difference = m - m0, mean1 = n0 == 0.0 ? m : m0 + difference * n / all;
+  f64 between = n == 1.0 ? difference * (m - mean1) : n0 == 0.0 ? 0.0 : difference * difference * (n0 * n / all);
   *count = (u64)__double_as_longlong(all);
-  *mean = (u64)__double_as_longlong(n0 == 0.0 ? m : m0 + difference * (n / all));
-  *squares = (u64)__double_as_longlong(s0 + s + difference * difference * (n0 * n / all));
+  *mean = (u64)__double_as_longlong(mean1);
+  *squares = (u64)__double_as_longlong(s0 + s + between);
 }
 
 // The same on words that many threads share, one of which is a latch: 0 if it is open.
@@ -30,11 +32,12 @@ WF_DEVICE void wf_own_co_moments(u64* count, u64* mean1, u64* mean2, u64* square
   if (n == 0.0) return;
   f64 n0 = __longlong_as_double((i64)*count), all = n0 + n;
   f64 d1 = m1 - __longlong_as_double((i64)*mean1), d2 = m2 - __longlong_as_double((i64)*mean2);
-  f64 weight = n0 * n / all;
-  *products = (u64)__double_as_longlong(__longlong_as_double((i64)*products) + p + (n0 == 0.0 ? 0.0 : d1 * d2 * weight));
   u64 count2 = *count;
   wf_own_moments(count, mean1, squares1, n, m1, s1);
   wf_own_moments(&count2, mean2, squares2, n, m2, s2);
+  f64 after = m2 - __longlong_as_double((i64)*mean2);
+  f64 between = n == 1.0 ? d1 * after : n0 == 0.0 ? 0.0 : d1 * d2 * (n0 * n / all);
+  *products = (u64)__double_as_longlong(__longlong_as_double((i64)*products) + p + between);
 }
 
 WF_DEVICE void wf_shared_co_moments(u64* latch, u64* count, u64* mean1, u64* mean2, u64* squares1, u64* squares2,

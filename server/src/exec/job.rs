@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -18,7 +18,6 @@ use super::metrics::PipelineMetrics;
 use super::node::Item;
 use super::scans::Scans;
 use super::stop::Stop;
-use super::verify::compare;
 use super::warming::Warming;
 use crate::batch::download::download_sync;
 use crate::batch::{DeviceBatch, Space};
@@ -58,7 +57,7 @@ impl Job {
             return self.verified(warming);
         }
         let mut sent = false;
-        let ran = self.on_device(warming, &mut |batch| {
+        let ran = self.on_device(&self.graph, warming, &mut |batch| {
             sent = true;
             self.send(batch)
         });
@@ -70,14 +69,15 @@ impl Job {
     }
 
     /// Hands a batch to the reader, as soon as it has room.
-    fn send(&self, batch: RecordBatch) -> Result<()> {
+    pub(super) fn send(&self, batch: RecordBatch) -> Result<()> {
         let sent = self.sender.blocking_send(Item::Batch(batch));
         sent.map_err(|_| Stop::error().into())
     }
 
-    /// Runs the graph; its batches go to `send`.
-    fn on_device(
+    /// Runs the graph, or the same one that prunes nothing; its batches go to `send`.
+    pub(super) fn on_device(
         &self,
+        graph: &Arc<PipelineGraph>,
         warming: &Warming,
         send: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<(), Failure> {
@@ -86,7 +86,7 @@ impl Job {
             .map(|(id, shapes)| PipelineMetrics::new(id, shapes, &self.metrics))
             .collect();
         let scans = Scans::begin(
-            &self.graph,
+            graph,
             &self.gpu,
             &self.settings,
             &self.context,
@@ -95,7 +95,7 @@ impl Job {
         );
         let flow = Flow {
             gpu: &self.gpu,
-            graph: &self.graph,
+            graph,
             scans: &scans,
             inputs: &self.inputs,
             settings: &self.settings,
@@ -106,7 +106,7 @@ impl Job {
             metrics: &metrics,
         };
         let schema = self.original.schema();
-        let ran = flow.run(self.graph.root(), &mut |batch: DeviceBatch, space: Space| {
+        let ran = flow.run(graph.root(), &mut |batch: DeviceBatch, space: Space| {
             for batch in download_sync(&batch, &schema, &self.gpu.strings, &space)? {
                 for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
                     send(batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start)))?;
@@ -119,16 +119,16 @@ impl Job {
     }
 
     /// The subtree's batches from the CPU.
-    fn on_cpu(&self) -> Result<SendableRecordBatchStream> {
+    pub(super) fn on_cpu(&self, original: &Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
         // Some operators start tasks as soon as they are asked.
         let _runtime = self.handle.enter();
         // What is uploaded has run before, and its operators remember.
-        let plan = reset_plan_states(Arc::clone(&self.original))?;
+        let plan = reset_plan_states(Arc::clone(original))?;
         execute_stream(plan, Arc::clone(&self.context))
     }
 
     /// Runs the subtree on the CPU after the device refused some of its input.
-    fn fall_back(&self, reason: &str, sent: bool) -> Result<()> {
+    pub(super) fn fall_back(&self, reason: &str, sent: bool) -> Result<()> {
         let node = self.original.name();
         if sent || self.settings.engine.fallback_mode == FallbackMode::Raise {
             return Err(Error::unsupported(format!(
@@ -139,7 +139,7 @@ impl Job {
         if self.settings.engine.fallback_mode == FallbackMode::Warn {
             tracing::warn!(node, reason, "fallback to the CPU while running");
         }
-        let mut batches = self.on_cpu()?;
+        let mut batches = self.on_cpu(&self.original)?;
         self.handle.block_on(async {
             while let Some(batch) = batches.try_next().await? {
                 let sent = self.sender.send(Item::Batch(batch)).await;
@@ -147,45 +147,5 @@ impl Job {
             }
             Ok(())
         })
-    }
-
-    /// Runs the subtree on both, and sends what the device answers if the CPU answers the same.
-    fn verified(&self, warming: &Warming) -> Result<()> {
-        let mut found = Vec::new();
-        let ran = self.on_device(warming, &mut |batch| {
-            found.push(batch);
-            Ok(())
-        });
-        let ran = match ran {
-            Err(Failure::Fallback(reason)) => return self.fall_back(&reason, false),
-            Err(Failure::Error(error)) => Err(error),
-            Ok(()) => Ok(found),
-        };
-        let batches = self.on_cpu()?;
-        let expected: Result<Vec<RecordBatch>> = self.handle.block_on(batches.try_collect());
-        let found = match (ran, expected) {
-            (Ok(found), Ok(expected)) => {
-                compare(&self.original.schema(), &found, &expected).map_err(|difference| {
-                    DataFusionError::from(Error::internal(format!(
-                        "verify: the GPU's answer differs from the CPU's: {difference}"
-                    )))
-                })?;
-                found
-            }
-            (Err(error), Err(_)) => return Err(error),
-            (Err(error), Ok(_)) => {
-                return Err(Error::internal(format!(
-                    "verify: the GPU failed where the CPU answered: {error}"
-                ))
-                .into());
-            }
-            (Ok(_), Err(error)) => {
-                return Err(Error::internal(format!(
-                    "verify: the GPU answered where the CPU failed: {error}"
-                ))
-                .into());
-            }
-        };
-        found.into_iter().try_for_each(|batch| self.send(batch))
     }
 }

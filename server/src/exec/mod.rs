@@ -13,6 +13,7 @@ mod schedule;
 mod settings;
 mod stop;
 mod uploading;
+mod verified;
 mod verify;
 mod warming;
 

@@ -198,6 +198,7 @@ pub(super) fn outcome(
     {
         second = Some(other.clone());
     }
+    let one_is_zero = spec.keys.is_empty() && name.ends_with("_pop");
     let mut add = |combine: Combine, argument: Option<Expr>| {
         let of_pairs = combine == Combine::CoMoments;
         spec.accumulate(Accumulator {
@@ -281,6 +282,7 @@ pub(super) fn outcome(
                 moments: add(Combine::Moments, Some(argument)),
                 of_sample: !name.ends_with("_pop"),
                 deviation: name.starts_with("stddev"),
+                one_is_zero,
             }
         }
         "avg" => {

@@ -190,6 +190,8 @@ pub enum Finish {
         of_sample: bool,
         /// The square root of it.
         deviation: bool,
+        /// Whether that of one row is 0 even where the row is no number: DataFusion's is, but not of groups.
+        one_is_zero: bool,
     },
     /// A statistic of pairs.
     Pairs {

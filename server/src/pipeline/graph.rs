@@ -72,6 +72,17 @@ pub struct PipelineGraph {
 }
 
 impl PipelineGraph {
+    /// The same, whose scans leave nothing out unread.
+    pub fn unpruned(&self) -> Self {
+        let mut graph = self.clone();
+        for pipeline in &mut graph.pipelines {
+            if let Source::Scan(spec) = &mut pipeline.source {
+                *spec = Arc::new(spec.unpruned());
+            }
+        }
+        graph
+    }
+
     /// Columns of the result.
     pub fn schema(&self) -> SchemaRef {
         match self.pipelines.last() {

@@ -285,7 +285,7 @@ impl Fetched {
             let end = uploaded + piece.len();
             let target = memory.packed.slice(uploaded..end).map_err(on_device)?;
             match piece {
-                Piece::Pinned { bytes, .. } => stream.upload(bytes, target).map_err(on_device)?,
+                Piece::Pinned(bytes) => stream.upload(bytes, target).map_err(on_device)?,
                 Piece::Ordinary(bytes) => copy_up(stream, target, &[bytes])?,
             }
             uploaded = end;

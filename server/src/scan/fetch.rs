@@ -17,7 +17,7 @@ use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
 use tokio::runtime::Handle;
 
 use super::open::OpenFile;
-use super::pieces::{Held, Image, Piece, Span};
+use super::pieces::{Image, Piece, Span};
 use super::readers::{Stopped, Turn, Work, run_sync, stopped};
 use crate::error::{Error, Result};
 use crate::error_datafusion::from_datafusion;
@@ -78,13 +78,15 @@ impl Cut {
         self.bytes += (wanted.range.end - wanted.range.start) as usize;
     }
 
-    fn step(&self, sources: &[Source]) -> usize {
+    /// Bytes of a piece, of which none is larger than `bytes_max`.
+    fn step(&self, sources: &[Source], bytes_max: usize) -> usize {
         let by_bytes = PIECE_BYTES.iter().find(|(from, _)| self.bytes >= *from);
         let step = by_bytes.map_or(1 << 20, |(_, step)| *step);
-        match sources.iter().any(|source| matches!(source, Source::Object(..))) {
+        let step = match sources.iter().any(|source| matches!(source, Source::Object(..))) {
             true => step.max(OBJECT_PIECE_BYTES),
             false => step,
-        }
+        };
+        step.min(bytes_max)
     }
 
     /// The ranges, or parts of them, that lie in each piece.
@@ -119,7 +121,8 @@ impl Reading<'_> {
         for wanted in wanted {
             cuts[usize::from(!wanted.is_uploaded)].add(wanted);
         }
-        let steps = [cuts[0].step(&sources), cuts[1].step(&sources)];
+        let bytes_max = self.device.pinned_slab_bytes_max();
+        let steps = [&cuts[0], &cuts[1]].map(|cut| cut.step(&sources, bytes_max));
         let pieces = [cuts[0].pieces(steps[0]), cuts[1].pieces(steps[1])];
         let uploaded = pieces[0].len();
         let work = pieces.into_iter().flatten().map(|parts| -> Work<Piece> {
@@ -228,8 +231,7 @@ fn read_piece(
     match slab(device, bytes, stop)? {
         Some(mut slab) => {
             read_parts(sources, parts, &mut slab[..bytes])?;
-            let slab_bytes = slab.len();
-            Ok(Piece::pinned(slab.freeze(bytes).map_err(on_device)?, slab_bytes))
+            Ok(Piece::Pinned(slab.freeze(bytes).map_err(on_device)?))
         }
         None => {
             let mut ordinary = vec![0; bytes];
@@ -287,12 +289,10 @@ fn slab(device: &Device, bytes: usize, stop: &Stopped) -> Result<Option<PinnedSl
             return Err(stopped());
         }
         // Some of the pool is left to copies that a decode cannot do without.
-        if Held::bytes() + bytes <= device.pinned_limit_bytes() / 8 * 7 {
-            match device.pinned(bytes) {
-                Ok(slab) => return Ok(Some(slab)),
-                Err(error) if error.is_out_of_memory() => {}
-                Err(error) => return Err(on_device(error)),
-            }
+        match device.pinned_leaving(bytes, device.pinned_limit_bytes() / 8) {
+            Ok(slab) => return Ok(Some(slab)),
+            Err(error) if error.is_out_of_memory() => {}
+            Err(error) => return Err(on_device(error)),
         }
         if Instant::now() >= deadline {
             tracing::debug!(

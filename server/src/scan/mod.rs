@@ -29,6 +29,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod thrift;
+mod unpruned;
 
 pub use counters::{ScanCounters, ScanCounts};
 pub use decode::{Decoded, ScanKernels};
@@ -36,6 +37,7 @@ pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
 pub use narrow::Narrowing;
 pub use spec::ScanSpec;
+pub use unpruned::unpruned;
 
 use std::sync::Arc;
 

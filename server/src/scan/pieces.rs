@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
 use kernels::PinnedBytes;
@@ -16,47 +15,15 @@ use parquet::file::reader::{ChunkReader, Length};
 /// Bytes that were read: pinned, or ordinary memory where the pinned pool was used up.
 #[derive(Debug, Clone)]
 pub(super) enum Piece {
-    Pinned { bytes: PinnedBytes, _held: Arc<Held> },
+    Pinned(PinnedBytes),
     Ordinary(Bytes),
-}
-
-/// Counts pinned bytes that wait to be decoded, of all scans.
-#[derive(Debug)]
-pub(super) struct Held(usize);
-
-static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-impl Held {
-    fn new(bytes: usize) -> Arc<Self> {
-        HELD_BYTES.fetch_add(bytes, Ordering::Relaxed);
-        Arc::new(Self(bytes))
-    }
-
-    /// All that are held now.
-    pub(super) fn bytes() -> usize {
-        HELD_BYTES.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        HELD_BYTES.fetch_sub(self.0, Ordering::Relaxed);
-    }
-}
-
-impl Piece {
-    /// Pinned bytes, their whole slab counted until the last clone is gone.
-    pub(super) fn pinned(bytes: PinnedBytes, slab_bytes: usize) -> Self {
-        let _held = Held::new(slab_bytes);
-        Self::Pinned { bytes, _held }
-    }
 }
 
 impl Deref for Piece {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Pinned { bytes, .. } => bytes,
+            Self::Pinned(bytes) => bytes,
             Self::Ordinary(bytes) => bytes,
         }
     }

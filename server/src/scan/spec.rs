@@ -157,6 +157,18 @@ impl ScanSpec {
         })
     }
 
+    /// The same, of which nothing is left out unread.
+    pub fn unpruned(&self) -> Self {
+        let pruning = Pruning {
+            predicate: None,
+            ..self.pruning.clone()
+        };
+        Self {
+            pruning,
+            ..self.clone()
+        }
+    }
+
     /// The name of one of the columns read.
     pub(super) fn column_name(&self, column: usize) -> &str {
         self.table_schema.field(self.columns[column]).name()

@@ -93,6 +93,10 @@ impl Sessions {
         device.set("verify", "true").await?;
         let mut cpu = Session::open(server.url()).await?;
         cpu.set("device", "cpu").await?;
+        // Filters that DataFusion makes of joined keys leave row groups out by statistics, which know nothing of NaN:
+        // its answer would lack rows whose keys are equal as NaN is.
+        cpu.set("datafusion.optimizer.enable_dynamic_filter_pushdown", "false")
+            .await?;
         Ok(Self { device, cpu })
     }
 

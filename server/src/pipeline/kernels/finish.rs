@@ -109,10 +109,14 @@ pub(super) fn made(
             moments,
             of_sample,
             deviation,
+            one_is_zero,
         } => {
             let float = |place: usize| format!("__longlong_as_double((i64){})", word(*moments, place));
             let (less, root) = (u8::from(*of_sample), if *deviation { "sqrt" } else { "" });
-            let spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
+            let mut spread = format!("{root}({} / ({} - {less}.0))", float(3), float(1));
+            if *one_is_zero {
+                spread = format!("({} == 1.0 ? 0.0 : {spread})", float(1));
+            }
             (format!("{} > {less}.0", float(1)), spread)
         }
         Finish::Pairs { moments, statistic } => {

@@ -1,5 +1,6 @@
 //! Optimiser rules of ours, one file each, in the order in which they run after DataFusion's.
 
+mod window_filters;
 mod yielding;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::join_order::JoinOrder;
 
 /// The rules for logical plans.
 pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    vec![Arc::new(JoinOrder)]
+    vec![Arc::new(JoinOrder), Arc::new(window_filters::WindowFilters)]
 }
 
 /// The rules for physical plans.

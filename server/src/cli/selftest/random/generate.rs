@@ -13,16 +13,28 @@ const DEPTH: u32 = 2;
 
 /// Makes one statement.
 pub struct Generator {
-    random: Random,
+    pub(super) random: Random,
     aliases: usize,
 }
 
 /// The relations of a statement as they are joined.
 #[derive(Default)]
-struct From {
+pub(super) struct From {
     joined: Vec<Joined>,
-    columns: Vec<Column>,
+    pub(super) columns: Vec<Column>,
     rows: f64,
+}
+
+impl From {
+    /// The keys of all that was joined, if it has any: no two rows have the same ones.
+    pub(super) fn total_order(&self) -> Option<String> {
+        let alias = |column: &Column| column.name.split_once('.').map(|(alias, _)| alias.to_owned());
+        let mut aliases: Vec<String> = self.columns.iter().filter_map(alias).collect();
+        aliases.dedup();
+        let keys: Vec<String> = aliases.iter().map(|alias| format!("{alias}.k")).collect();
+        let is_there = |key: &String| self.columns.iter().any(|column| column.name == *key);
+        keys.iter().all(is_there).then(|| keys.join(", "))
+    }
 }
 
 impl Generator {
@@ -110,7 +122,7 @@ impl Generator {
         (select, classes, from.rows)
     }
 
-    fn expressions<'a>(&'a mut self, columns: &'a [Column]) -> Expressions<'a> {
+    pub(super) fn expressions<'a>(&'a mut self, columns: &'a [Column]) -> Expressions<'a> {
         Expressions {
             random: &mut self.random,
             columns,
@@ -119,28 +131,12 @@ impl Generator {
 
     fn plain(&mut self, select: &mut Select, from: &From, classes: &[Class]) {
         for &class in classes {
-            let mut item = self.expressions(&from.columns).of(class, DEPTH);
-            if class == Class::Int && self.random.chance(8) {
-                item = self.window(from);
-            }
+            let item = match self.random.chance(if class == Class::Int { 14 } else { 5 }) {
+                true => self.window(from, class),
+                false => self.expressions(&from.columns).of(class, DEPTH),
+            };
             select.items.push(item);
         }
-    }
-
-    /// A window function whose rows that are alike in its order are given the same.
-    fn window(&mut self, from: &From) -> String {
-        let class = self.expressions(&from.columns).class();
-        let partition = self.expressions(&from.columns).of(class, 1);
-        let order = self.expressions(&from.columns).of(Class::Int, 1);
-        let number = self.expressions(&from.columns).of(Class::Int, 0);
-        let function = match self.random.below(5) {
-            0 => "rank()".into(),
-            1 => "dense_rank()".into(),
-            2 => format!("sum(cast({number} as bigint))"),
-            3 => format!("min({number})"),
-            _ => "count(*)".into(),
-        };
-        format!("{function} over (partition by {partition} order by {order})")
     }
 
     fn aggregated(&mut self, select: &mut Select, from: &From, classes: &[Class]) {
@@ -168,6 +164,9 @@ impl Generator {
             };
             select.items.push(item);
         }
+        if !select.keys.is_empty() && self.random.chance(15) {
+            select.sets = pick(&mut self.random, &["rollup", "cube"]);
+        }
         if !select.keys.is_empty() && self.random.chance(25) {
             let limit = self.random.below(4);
             let having = match self.random.below(3) {
@@ -192,10 +191,21 @@ impl Generator {
     }
 
     fn aggregate(&mut self, from: &From, class: Class) -> String {
+        let order = from.total_order().filter(|_| self.random.chance(10));
         let mut of = self.expressions(&from.columns);
         let any = of.class();
         let extreme = pick(of.random, &["min", "max"]);
         let call = match class {
+            // One of the rows, in an order of which there is only one.
+            _ if order.is_some() => {
+                let function = pick(of.random, &["first_value", "last_value"]);
+                let nulls = pick(of.random, &["", " ignore nulls"]);
+                let order = order.unwrap_or_default();
+                format!("{function}({} order by {order}){nulls}", of.of(class, 1))
+            }
+            Class::Int | Class::Decimal if of.random.chance(8) => {
+                format!("median({})", of.column(class).unwrap_or_else(|| "1".into()))
+            }
             Class::Int => match of.random.below(9) {
                 0 => "count(*)".into(),
                 1 => format!("count({})", of.of(any, 1)),
@@ -215,8 +225,8 @@ impl Generator {
             Class::Float => match of.random.below(6) {
                 0 => format!("avg({})", of.of(Class::Int, 1)),
                 1 => format!("avg({})", of.of(Class::Float, 1)),
-                2 => format!("round(stddev({}), 3)", of.of(Class::Int, 0)),
-                3 => format!("round(var_pop({}), 3)", of.of(Class::Int, 0)),
+                2 => format!("stddev({})", of.of(Class::Int, 0)),
+                3 => format!("var_pop({})", of.of(Class::Int, 0)),
                 4 => format!("sum({})", of.of(Class::Float, 1)),
                 _ => {
                     let value = of.column(Class::Float).unwrap_or_else(|| "1.5".into());
@@ -234,7 +244,7 @@ impl Generator {
             }
             _ => format!("{extreme}({})", of.of(class, 1)),
         };
-        match of.random.chance(12) {
+        match of.random.chance(12) && !call.ends_with("nulls") {
             true => format!("{call} filter (where {})", of.truth(1)),
             false => call,
         }
@@ -264,7 +274,15 @@ impl Generator {
             false => String::new(),
         };
         let not = pick(inside.random, &["", "not "]);
-        match inside.random.below(8) {
+        match inside.random.below(10) {
+            // In a disjunction it decides nothing by itself: a mark join.
+            8 | 9 => {
+                let truth = self.expressions(&from.columns).truth(1);
+                let not = pick(&mut self.random, &["", "not "]);
+                format!(
+                    "({truth} or {not}exists (select 1 from{joined} where {other} = {value}{filter}))"
+                )
+            }
             0..=2 => format!("{not}exists (select 1 from{joined} where {other} = {value}{filter})"),
             3..=5 => format!("{value} {not}in (select {other} from{joined} where true{filter})"),
             6 => {
@@ -410,7 +428,7 @@ impl Generator {
 
 /// A value whose least and greatest are the same in any order of rows: DataFusion's extremes of groups are not, where
 /// there is NaN among them.
-fn ordered(class: Class, value: &str) -> String {
+pub(super) fn ordered(class: Class, value: &str) -> String {
     match class {
         Class::Float => format!("nullif({value}, cast('NaN' as double))"),
         _ => value.to_owned(),

@@ -7,6 +7,7 @@ mod generate;
 mod select;
 mod settings;
 mod tables;
+mod windows;
 
 use std::time::Instant;
 
@@ -192,6 +193,15 @@ mod tests {
             "offset",
             "filter (where",
             "over (partition",
+            "rows between",
+            "groups between",
+            "ignore nulls",
+            "row_number()",
+            "first_value(",
+            "median(",
+            "rollup (",
+            "cube (",
+            "or not exists (",
             "case when",
             "coalesce",
             " like ",

@@ -29,6 +29,8 @@ pub struct Select {
     pub filters: Vec<String>,
     /// What follows `GROUP BY`.
     pub keys: Vec<String>,
+    /// `rollup` or `cube` of them; empty for plain groups.
+    pub sets: &'static str,
     /// Joined by `AND`.
     pub having: Vec<String>,
 }
@@ -80,13 +82,17 @@ impl fmt::Display for Select {
         for joined in &self.from {
             write!(f, "{joined}")?;
         }
-        for (word, parts, between) in [
-            (" where ", &self.filters, " and "),
-            (" group by ", &self.keys, ", "),
-            (" having ", &self.having, " and "),
+        let (open, close) = match self.sets {
+            "" => (String::new(), ""),
+            sets => (format!("{sets} ("), ")"),
+        };
+        for (word, parts, between, end) in [
+            (" where ", &self.filters, " and ", ""),
+            (&format!(" group by {open}"), &self.keys, ", ", close),
+            (" having ", &self.having, " and ", ""),
         ] {
             if !parts.is_empty() {
-                write!(f, "{word}{}", parts.join(between))?;
+                write!(f, "{word}{}{end}", parts.join(between))?;
             }
         }
         Ok(())
@@ -197,6 +203,12 @@ impl Select {
                     found.push(less);
                 }
             }
+        }
+        if !self.sets.is_empty() {
+            found.push(Self {
+                sets: "",
+                ..self.clone()
+            });
         }
         if self.distinct {
             found.push(Self {
