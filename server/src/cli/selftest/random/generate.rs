@@ -279,9 +279,7 @@ impl Generator {
             8 | 9 => {
                 let truth = self.expressions(&from.columns).truth(1);
                 let not = pick(&mut self.random, &["", "not "]);
-                format!(
-                    "({truth} or {not}exists (select 1 from{joined} where {other} = {value}{filter}))"
-                )
+                format!("({truth} or {not}exists (select 1 from{joined} where {other} = {value}{filter}))")
             }
             0..=2 => format!("{not}exists (select 1 from{joined} where {other} = {value}{filter})"),
             3..=5 => format!("{value} {not}in (select {other} from{joined} where true{filter})"),
