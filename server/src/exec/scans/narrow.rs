@@ -14,7 +14,7 @@ use crate::scan::Narrowing;
 impl Scans {
     /// The keys of joins by which there is hope to leave some of pipeline `id`'s scan out, when it is opened; none if it
     /// reads no scan, or one that cannot be opened.
-    pub(super) fn keys_sync(&self, id: PipelineId) -> Result<Vec<ScanKey>> {
+    pub(in crate::exec) fn keys_sync(&self, id: PipelineId) -> Result<Vec<ScanKey>> {
         let shared = &*self.shared;
         let known = |state: &State| state.scans.iter().position(|running| running.id == id);
         let Some(index) = known(&shared.lock()) else {
@@ -33,7 +33,7 @@ impl Scans {
 
     /// Leaves out of pipeline `id`'s scan what no narrowing wants; what was begun before stays. To be called when
     /// [`Self::keys_sync`] has said by what, before the scan is run.
-    pub(super) fn narrow_sync(&self, id: PipelineId, by: &[Narrowing]) -> Result<()> {
+    pub(in crate::exec) fn narrow_sync(&self, id: PipelineId, by: &[Narrowing]) -> Result<()> {
         let shared = &*self.shared;
         let held = {
             let mut state = shared.lock();
@@ -58,7 +58,7 @@ impl Scans {
     }
 
     /// Reads nothing of pipeline `id`'s scan, because no row of it can leave its joins.
-    pub(super) fn leave_out_sync(&self, id: PipelineId, metrics: &PipelineMetrics) -> Result<()> {
+    pub(in crate::exec) fn leave_out_sync(&self, id: PipelineId, metrics: &PipelineMetrics) -> Result<()> {
         let Some(&ScanKey { column, .. }) = self.keys_sync(id)?.first() else {
             return Ok(());
         };
