@@ -18,6 +18,9 @@ struct WfHeap {
   u64 base;
 };
 
+// Whether all rooms were given so far: where one was not, what came of it means nothing, and all is computed again.
+WF_DEVICE bool wf_has_room(const WfHeap* heap) { return *(const volatile u64*)&heap->used <= heap->capacity; }
+
 // Room for `bytes`, or null if there is none left; then the result is not to be used.
 WF_DEVICE u8* wf_heap_take(WfHeap* heap, u64 bytes) {
   u64 at = atomicAdd(&heap->used, bytes);

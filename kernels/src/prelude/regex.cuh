@@ -22,7 +22,7 @@ WF_DEVICE const WfAutomaton* wf_automaton(const u8* literals, u32 slot) {
 WF_DEVICE u32 wf_regex_start(const WfAutomaton* automaton, u32 before) { return __ldg(&automaton->starts[before]); }
 // The state after a step by a class. Tables stay in the cache of what is only read.
 WF_DEVICE u32 wf_regex_step(const WfAutomaton* automaton, u32 classes, u32 state, u32 by) {
-  return __ldg((const u16*)(automaton + 1) + (u64)state * classes + by);
+  return __ldg((const u16*)(automaton + 1) + (state * classes + by));
 }
 WF_DEVICE u32 wf_regex_class(const WfAutomaton* automaton, u8 byte) { return __ldg(&automaton->class_of[byte]); }
 

@@ -45,15 +45,15 @@ WF_CALLED WfStringRef wf_translated(WfStringRef character, WfStringRef from, WfS
   }
   return character;
 }
-WF_CALLED WfStringRef wf_translate(WfHeap* heap, WfStringRef text, WfStringRef from, WfStringRef to) {
+// A string with something else in place of each of its characters: measured first, then written.
+template <class T> WF_DEVICE WfStringRef wf_each_character(WfHeap* heap, WfStringRef text, T other) {
   const u8* bytes = wf_bytes(text);
   u64 length = 0;
   u8 *start = 0, *next = 0;
-  // Measured first, then written.
   WF_ROLLED for (u32 round = 0; round < 2u; round++) {
     WF_ROLLED for (u32 at = 0; at < text.bytes;) {
       u32 of = wf_utf8_bytes(bytes[at]);
-      WfStringRef by = wf_translated(wf_part(text, at, at + of), from, to);
+      WfStringRef by = other.of(wf_part(text, at, wf_min(at + of, text.bytes)));
       if (round == 0) length += by.bytes;
       else next = wf_append(next, wf_bytes(by), by.bytes);
       at += of;
@@ -62,6 +62,46 @@ WF_CALLED WfStringRef wf_translate(WfHeap* heap, WfStringRef text, WfStringRef f
     if (start == 0) break;
   }
   return wf_made(start, length);
+}
+struct WfTranslation {
+  WfStringRef from, to;
+  __device__ __forceinline__ WfStringRef of(WfStringRef character) const { return wf_translated(character, from, to); }
+};
+WF_CALLED WfStringRef wf_translate(WfHeap* heap, WfStringRef text, WfStringRef from, WfStringRef to) {
+  return wf_each_character(heap, text, WfTranslation{from, to});
+}
+
+// What a letter is in the other case, in the order of their codes.
+struct WfCase {
+  u32 code;
+  u32 bytes;
+  u8 text[8];
+};
+WF_CALLED WfStringRef wf_other_case(WfStringRef character, const u8* literals, u32 slot) {
+  const WfLiteralBytes* list = (const WfLiteralBytes*)(literals + slot);
+  const WfCase* cases = (const WfCase*)(literals + list->offset);
+  u32 code = (u32)wf_first_character(character);
+  u64 low = 0, high = list->count;
+  WF_ROLLED while (low < high) {
+    u64 middle = (low + high) / 2u;
+    if (cases[middle].code < code) low = middle + 1u;
+    else high = middle;
+  }
+  return low < list->count && cases[low].code == code ? WfStringRef{(u64)cases[low].text, cases[low].bytes, 0u} : character;
+}
+struct WfCaseChange {
+  const u8* literals;
+  u32 slot;
+  __device__ __forceinline__ WfStringRef of(WfStringRef character) const { return wf_other_case(character, literals, slot); }
+};
+WF_CALLED WfStringRef wf_change_any_case(WfHeap* heap, WfStringRef text, bool upper, const u8* literals, u32 slot) {
+  if (wf_is_ascii(text)) return wf_change_case(heap, text, upper);
+  return wf_each_character(heap, text, WfCaseChange{literals, slot});
+}
+WF_CALLED bool wf_has_sigma(WfStringRef text) {
+  bool any = false;
+  WF_ROLLED for (u32 at = 0; at + 1u < text.bytes; at++) any |= wf_bytes(text)[at] == 0xceu && wf_bytes(text)[at + 1u] == 0xa3u;
+  return any;
 }
 
 // Letters of ASCII: large at the start of a word, else small.

@@ -92,6 +92,8 @@ pub struct Code {
     names: usize,
     literals: Literals,
     effects: usize,
+    /// Whether strings are made: where there is no room for one, what is raised of it means nothing.
+    takes_room: bool,
 }
 
 impl Code {
@@ -104,6 +106,7 @@ impl Code {
             names: 0,
             literals: Literals::default(),
             effects: 0,
+            takes_room: false,
         }
     }
 
@@ -232,8 +235,13 @@ impl Code {
             .as_ref()
             .map(|valid| format!("{valid} && "))
             .unwrap_or_default();
+        let room = if self.takes_room {
+            " && wf_has_room(heap)"
+        } else {
+            ""
+        };
         self.line(format_args!(
-            "if (active && {valid}({condition})) wf_raise(error, WF_{flag}, row);"
+            "if (active && {valid}({condition}){room}) wf_raise(error, WF_{flag}, row);"
         ));
     }
 

@@ -230,19 +230,22 @@ fn regular_expressions() {
 }
 
 #[test]
-fn letters_beyond_ascii_are_left_to_the_cpu() {
-    let ascii = "CASE WHEN a_s IN ('Hello World', 'MAIL', 'a', 'kK', 'forest green', '100%') THEN a_s END";
+fn letters_in_the_other_case() {
+    let no_sigma = "translate(a_s, 'Σ', 'S')";
     same(
         "cases",
         &[
-            &format!("upper({ascii})"),
-            &format!("lower({ascii})"),
+            "upper(a_s)",
+            "upper(a_v)",
+            "upper(concat(a_s, 'ßéŉǆﬃҹΐω😀'))",
+            &format!("lower({no_sigma})"),
+            &format!("lower(concat({no_sigma}, 'İÉǄҸΩ日K'))"),
             "upper(substr(a_s, 1, 0))",
         ],
     );
     raises(
         "letters",
-        "upper(concat(coalesce(a_s, ''), 'ß'))",
+        "lower(concat(coalesce(a_s, ''), 'ΟΔΟΣ'))",
         kernels::ErrorFlags::FALLBACK,
     );
     raises(

@@ -117,6 +117,7 @@ impl Code {
             }
             Function::Levenshtein => {
                 let repr = expr.repr()?;
+                self.takes_room = true;
                 let when = Self::needed(&valid);
                 let call = format!("{when} ? ({})wf_levenshtein(heap, {list}) : 0", repr.c_type());
                 return Ok(self.bind_value(repr, call, valid));

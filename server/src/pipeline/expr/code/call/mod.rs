@@ -1,5 +1,6 @@
 //! Calls of scalar functions.
 
+mod case;
 mod floats;
 mod made;
 mod math;

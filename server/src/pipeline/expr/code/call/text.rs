@@ -36,17 +36,7 @@ impl Code {
                 let length = format!("({c_type}){}.bytes{factor}", text.text);
                 return Ok(self.bind_value(repr, length, text.valid));
             }
-            (Upper | Lower, [text]) if is_text(text) => {
-                let text = self.narrow_value(text)?;
-                // Letters beyond ASCII change length and depend on their neighbours.
-                self.raise(
-                    "FALLBACK",
-                    &text.valid,
-                    format_args!("!wf_is_ascii({})", text.text),
-                );
-                let call = format!("wf_change_case(heap, {}, {})", text.text, function == Upper);
-                return Ok(self.made(text.valid, &call));
-            }
+            (Upper | Lower, [text]) if is_text(text) => return self.change_case(text, function == Upper),
             _ => {}
         }
         // What takes room for its result.
@@ -126,6 +116,7 @@ impl Code {
     /// A string that `call` makes for rows that need it.
     pub(in super::super) fn made(&mut self, valid: Option<String>, call: &str) -> Value {
         self.effects += 1;
+        self.takes_room = true;
         let text = format!("{} ? {call} : {EMPTY}", Self::needed(&valid));
         self.bind_value(Repr::Str, text, valid)
     }
