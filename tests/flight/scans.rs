@@ -82,7 +82,8 @@ async fn client() -> (TempDir, Server, Client) {
 
 /// The sum of a number over all pipelines, as `EXPLAIN ANALYZE` shows it.
 fn sum(analysed: &str, name: &str) -> f64 {
-    let shown = analysed.split(&format!("_{name}=")).skip(1);
+    let name = format!("_{name}=");
+    let shown = analysed.split(&name).skip(1);
     let number = |shown: &str| -> f64 {
         let text = shown.split([',', ']']).next().unwrap_or_default();
         let (number, unit) = text.split_once(' ').unwrap_or((text, ""));

@@ -1,6 +1,7 @@
 //! `warpflight bench`.
 
 use super::{output, stderr, stdout, warpflight};
+use crate::shared_server;
 
 #[test]
 fn bench_tpch() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{output, stderr, stdout, warpflight};
+use super::{output, sql, stderr, stdout, warpflight};
 
 fn parquet_files(folder: &Path) -> Vec<String> {
     let mut files = Vec::new();

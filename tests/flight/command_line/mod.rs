@@ -7,6 +7,7 @@ mod sql;
 
 use std::process::{Command, Output, Stdio};
 
+use warpflight_tests::server::Server;
 use warpflight_tests::target::server_binary;
 
 use crate::shared_server;
@@ -21,6 +22,13 @@ fn warpflight() -> Command {
     ] {
         command.env_remove(name);
     }
+    command
+}
+
+/// `warpflight sql` for a server.
+fn sql(server: &Server) -> Command {
+    let mut command = warpflight();
+    command.args(["sql", "--url", server.url()]);
     command
 }
 

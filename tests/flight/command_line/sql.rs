@@ -1,21 +1,16 @@
 //! `warpflight sql`.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use arrow::ipc::reader::FileReader;
 use warpflight_tests::certificates::Certificates;
-use warpflight_tests::server::Server;
+use warpflight_tests::target::server_binary;
 
-use super::{output, stderr, stdout, warpflight};
+use super::{output, sql, stderr, stdout, warpflight};
 use crate::signing_in::{PASSWORD, with_users};
 use crate::{shared_server, tpch_server};
-
-fn sql(server: &Server) -> Command {
-    let mut command = warpflight();
-    command.args(["sql", "--url", server.url()]);
-    command
-}
 
 fn fed(command: &mut Command, input: &str) -> Output {
     let mut child = command
