@@ -112,7 +112,7 @@ async fn filters_leave_pages_unread() {
         "id between 20000 and 20100",
         "day = date '1972-09-27'",
         "name >= 'n0012345' and name < 'n0012400'",
-        "price = 60006.00 or small in (5, 6)",
+        "price = 600.06 or price between 1 and 3",
         "id > 20000 and small < 20050",
     ] {
         let sql = format!("select * from facts where {filter}");

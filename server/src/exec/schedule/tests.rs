@@ -194,3 +194,34 @@ fn random_runs_end_in_order_and_within_bounds() {
     }
     println!("seeds 0 to 299");
 }
+
+#[test]
+fn a_scan_that_joins_may_make_smaller_waits_for_small_ones() {
+    let mut schedule: Schedule<usize, usize> = Schedule::new(3, bounds(1000, 1000));
+    schedule.opened(1, vec![100; 8], Some(vec![0]));
+    schedule.opened(2, vec![10], None);
+    assert_eq!(
+        at(schedule.next()),
+        Some((2, 0)),
+        "what it waits for is not opened"
+    );
+    schedule.opened(0, vec![100], None);
+    assert_eq!(at(schedule.next()), Some((0, 0)));
+    assert_eq!(at(schedule.next()), None);
+    assert_eq!(schedule.hold(1), 0);
+    schedule.let_on(1, Some(vec![30, 40]));
+    assert_eq!(at(schedule.next()), Some((1, 0)), "it is small itself now");
+    assert_eq!(schedule.hold(1), 1);
+    assert_eq!(at(schedule.next()), None, "it is held");
+    schedule.let_on(1, None);
+    assert_eq!(at(schedule.next()), Some((1, 1)));
+}
+
+#[test]
+fn a_scan_does_not_wait_for_large_ones() {
+    let mut schedule: Schedule<usize, usize> = Schedule::new(2, bounds(1000, 1000));
+    schedule.opened(0, vec![101], None);
+    schedule.opened(1, vec![100; 8], Some(vec![0]));
+    assert_eq!(at(schedule.next()), Some((0, 0)));
+    assert_eq!(at(schedule.next()), Some((1, 0)), "reading them takes long");
+}
