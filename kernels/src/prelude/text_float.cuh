@@ -36,8 +36,8 @@ WF_CALLED WfShortest wf_shortest(const u128* powers, u64 c, i32 q, bool closer) 
   u64 middle = 4u * s + 2u;
   return WfShortest{s + (value > middle || (value == middle && (s & 1u) != 0) ? 1u : 0u), k};
 }
-// With a power of ten beyond ten digits before the point or five zeros behind it; always with a point.
-WF_CALLED WfStringRef wf_text_of_digits(WfHeap* heap, WfShortest number, bool negative) {
+// With a power of ten beyond so many digits before the point, or zeros behind it.
+WF_CALLED WfStringRef wf_text_of_digits(WfHeap* heap, WfShortest number, bool negative, i32 most_before, i32 most_zeros) {
   u8 text[32], digits[20];
   u8* to = text;
   i32 count = 0;
@@ -50,15 +50,15 @@ WF_CALLED WfStringRef wf_text_of_digits(WfHeap* heap, WfShortest number, bool ne
   WF_ROLLED for (u64 left = rest; left != 0 || count == 0; left /= 10u) count++;
   wf_put_digits(digits, rest, (u32)count);
   i32 first = rest == 0 ? 0 : count - 1 + exponent;
-  bool scientific = first < -5 || first > 9;
+  bool scientific = first >= most_before || first < -most_zeros - 1;
   if (negative) *to++ = '-';
   i32 before = scientific ? 1 : first + 1;
   if (before <= 0) *to++ = '0';
   WF_ROLLED for (i32 at = 0; at < before; at++) *to++ = at < count ? digits[at] : (u8)'0';
-  *to++ = '.';
+  if (!scientific || count > 1) *to++ = '.';
   WF_ROLLED for (i32 at = before; at < 0; at++) *to++ = '0';
   WF_ROLLED for (i32 at = wf_max(before, 0); at < count; at++) *to++ = digits[at];
-  if (before >= count) *to++ = '0';
+  if (before >= count && !scientific) *to++ = '0';
   if (scientific) {
     *to++ = 'e';
     if (first < 0) *to++ = '-';
@@ -77,8 +77,10 @@ WF_CALLED WfStringRef wf_text_of_parts(WfHeap* heap, const u128* powers, u64 fra
   u64 c = exponent == 0 ? fraction : fraction | 1ull << bits;
   i32 q = (exponent == 0 ? 1 : exponent) - bias;
   bool whole = c == 0 || (q <= 0 && q > -bits - 1 && (c & ((1ull << -q) - 1u)) == 0);
-  if (whole) return wf_text_of_digits(heap, WfShortest{c == 0 ? 0 : c >> -q, 0}, negative);
-  return wf_text_of_digits(heap, wf_shortest(powers, c, q, fraction == 0 && exponent > 1), negative);
+  WfShortest number = {c, 0};
+  if (!whole) number = wf_shortest(powers, c, q, fraction == 0 && exponent > 1);
+  else if (c != 0) number.digits = c >> -q;
+  return wf_text_of_digits(heap, number, negative, bits == 52 ? 16 : 13, bits == 52 ? 4 : 5);
 }
 WF_DEVICE WfStringRef wf_text_of_f64(WfHeap* heap, const u128* powers, f64 value) {
   u64 bits = (u64)__double_as_longlong(value);

@@ -243,7 +243,7 @@ fn functions_of_floats() {
     let mut all = Vec::new();
     for width in ["f32", "f64"] {
         for name in [
-            "sin", "cos", "tan", "cot", "asin", "acos", "atan", "sinh", "cosh", "tanh", "cbrt", "degrees",
+            "sin", "cos", "tan", "cot", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees",
             "radians", "isnan", "iszero", "trunc",
         ] {
             all.push(format!("{name}(a_{width})"));
@@ -260,6 +260,8 @@ fn functions_of_floats() {
         }
         all.push(format!("iszero(a_{decimal})"));
     }
+    // In single precision the last place depends on the library.
+    all.push("cbrt(a_f64)".to_owned());
     all.push("isnan(a_i32)".to_owned());
     all.push("iszero(a_i32)".to_owned());
     let all: Vec<&str> = all.iter().map(String::as_str).collect();

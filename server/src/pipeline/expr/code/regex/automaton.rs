@@ -49,26 +49,29 @@ pub(super) struct Automaton {
     pub(super) gives_up: bool,
 }
 
+/// A pattern's table, or the reason in words why there is none.
+type Made = Result<Arc<Automaton>, String>;
+
 /// The table of a pattern, made or found among those that were made last.
 ///
 /// # Errors
 /// The reason in words why there is none.
-pub(super) fn automaton(pattern: &str, purpose: Purpose) -> Result<Arc<Automaton>, String> {
-    static KEPT: Mutex<Vec<(String, Purpose, Arc<Automaton>)>> = Mutex::new(Vec::new());
+pub(super) fn automaton(pattern: &str, purpose: Purpose) -> Made {
+    static KEPT: Mutex<Vec<(String, Purpose, Made)>> = Mutex::new(Vec::new());
     let lock = || KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     let known = lock()
         .iter()
-        .find_map(|(text, of, made)| (text == pattern && *of == purpose).then(|| Arc::clone(made)));
+        .find_map(|(text, of, made)| (text == pattern && *of == purpose).then(|| made.clone()));
     if let Some(known) = known {
-        return Ok(known);
+        return known;
     }
-    let made = Arc::new(made(pattern, purpose)?);
+    let made = made(pattern, purpose).map(Arc::new);
     let mut kept = lock();
     if kept.len() >= KEPT_MAX {
         kept.remove(0);
     }
-    kept.push((pattern.to_owned(), purpose, Arc::clone(&made)));
-    Ok(made)
+    kept.push((pattern.to_owned(), purpose, made.clone()));
+    made
 }
 
 fn made(pattern: &str, purpose: Purpose) -> Result<Automaton, String> {
