@@ -78,23 +78,49 @@ fn decimals(rows: usize) -> ArrayRef {
 fn facts() -> RecordBatch {
     let columns: [(&str, ArrayRef); 7] = [
         ("id", column::<Int64Array, _>(FACTS, |at| Some(at as i64))),
-        ("k", column::<Int32Array, _>(FACTS, |at| some(at, 11, (at * 7919 % 83) as i32))),
-        ("g", column::<StringArray, _>(FACTS, |at| some(at, 13, NAMES[at * 31 % NAMES.len()]))),
+        (
+            "k",
+            column::<Int32Array, _>(FACTS, |at| some(at, 11, (at * 7919 % 83) as i32)),
+        ),
+        (
+            "g",
+            column::<StringArray, _>(FACTS, |at| some(at, 13, NAMES[at * 31 % NAMES.len()])),
+        ),
         ("v", decimals(FACTS)),
-        ("f", column::<Float64Array, _>(FACTS, |at| some(at, 7, (at % 97) as f64 / 4.0))),
-        ("d", column::<Date32Array, _>(FACTS, |at| Some((at * 13 % 60) as i32))),
-        ("b", column::<BooleanArray, _>(FACTS, |at| some(at, 17, at % 3 == 0))),
+        (
+            "f",
+            column::<Float64Array, _>(FACTS, |at| some(at, 7, (at % 97) as f64 / 4.0)),
+        ),
+        (
+            "d",
+            column::<Date32Array, _>(FACTS, |at| Some((at * 13 % 60) as i32)),
+        ),
+        (
+            "b",
+            column::<BooleanArray, _>(FACTS, |at| some(at, 17, at % 3 == 0)),
+        ),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).expect("columns of one length")
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
+        .expect("columns of one length")
 }
 
 fn dimensions() -> RecordBatch {
     let columns: [(&str, ArrayRef); 3] = [
-        ("k", column::<Int32Array, _>(DIMENSIONS, |at| some(at, 19, (at + at / 40) as i32))),
-        ("name", column::<StringArray, _>(DIMENSIONS, |at| some(at, 23, NAMES[at % NAMES.len()]))),
-        ("w", column::<Int32Array, _>(DIMENSIONS, |at| Some((at % 7) as i32))),
+        (
+            "k",
+            column::<Int32Array, _>(DIMENSIONS, |at| some(at, 19, (at + at / 40) as i32)),
+        ),
+        (
+            "name",
+            column::<StringArray, _>(DIMENSIONS, |at| some(at, 23, NAMES[at % NAMES.len()])),
+        ),
+        (
+            "w",
+            column::<Int32Array, _>(DIMENSIONS, |at| Some((at % 7) as i32)),
+        ),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).expect("columns of one length")
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
+        .expect("columns of one length")
 }
 
 fn write_tables(folder: &Path) {

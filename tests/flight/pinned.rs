@@ -52,7 +52,10 @@ async fn no_pinned_memory_names_the_option() {
         .env("WARPFLIGHT_PINNED_MEMORY_LIMIT", "1KiB")
         .start();
     let mut client = Client::connect(&server).await;
-    let refused = client.rows(STATEMENTS[0]).await.expect_err("nothing can be copied");
+    let refused = client
+        .rows(STATEMENTS[0])
+        .await
+        .expect_err("nothing can be copied");
     for part in ["pinned_memory_limit", "4096 bytes wanted", "1024 available"] {
         assert!(refused.message().contains(part), "{part} in {refused}");
     }

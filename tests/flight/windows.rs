@@ -164,10 +164,19 @@ async fn functions_of_frames() {
 async fn filters_of_aggregates() {
     let mut statements = Vec::new();
     for (at, frame) in ["", FRAMES[2], FRAMES[4], FRAMES[9]].into_iter().enumerate() {
-        let filter = ["i > 300", "s is not null and b", "i > 5000", "t like '1%' or k is null"][at];
-        let aggregates = AGGREGATES.iter().take_while(|name| !name.starts_with("first_value"));
+        let filter = [
+            "i > 300",
+            "s is not null and b",
+            "i > 5000",
+            "t like '1%' or k is null",
+        ][at];
+        let aggregates = AGGREGATES
+            .iter()
+            .take_while(|name| !name.starts_with("first_value"));
         let functions: Vec<String> = aggregates
-            .map(|function| format!("{function} filter (where {filter}) over (partition by p order by k, id {frame})"))
+            .map(|function| {
+                format!("{function} filter (where {filter}) over (partition by p order by k, id {frame})")
+            })
             .collect();
         statements.push(statement(700, &functions));
     }

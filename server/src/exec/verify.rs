@@ -76,7 +76,11 @@ pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatc
 ///
 /// # Errors
 /// The first difference in words, or the column that is missing.
-pub fn compare_order(found: &[RecordBatch], expected: &[RecordBatch], columns: &[&str]) -> Result<(), String> {
+pub fn compare_order(
+    found: &[RecordBatch],
+    expected: &[RecordBatch],
+    columns: &[&str],
+) -> Result<(), String> {
     for name in columns {
         let of = |batches: &[RecordBatch]| -> Result<Vec<Vec<Cell>>, String> {
             let columns = batches.iter().map(|batch| {

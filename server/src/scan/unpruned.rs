@@ -32,7 +32,8 @@ pub fn unpruned(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executio
 fn whole_scan(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let scan = node.downcast_ref::<DataSourceExec>()?;
     let (config, parquet) = scan.downcast_to_file_source::<ParquetSource>()?;
-    let prunes = config.file_source().filter().is_some() && !parquet.table_parquet_options().global.pushdown_filters;
+    let prunes =
+        config.file_source().filter().is_some() && !parquet.table_parquet_options().global.pushdown_filters;
     prunes.then(|| {
         let source = Arc::new(parquet.with_predicate(lit(true)));
         let config = FileScanConfigBuilder::from(config.clone()).with_source(source);
