@@ -30,7 +30,7 @@ const STATEMENTS: [&str; 30] = [
     "select count(*) from FACTS where k not in (select k from DIMS where w > 4)",
     "select g, count(*) from FACTS f where b or exists (select 1 from DIMS d where d.k = f.k and w < 2) group by g order by g",
     "select count(*), sum(f.id * d.w) from FACTS f join DIMS d on f.k < d.k and f.id % 10 = 0",
-    "select count(*) from FACTS a join FACTS b on a.k is not distinct from b.k and a.id < b.id and b.id < 200",
+    "select count(*) from FACTS a join FACTS b on (a.k is not distinct from b.k) and a.id < b.id and b.id < 200",
     "select count(*), sum(a.id) from FACTS a join FACTS b on a.g = b.g and a.d = b.d",
     "select count(*), sum(w) from DIMS, (values (1), (2), (3)) t(x) where w > x",
     "select count(*), count(v), sum(v), avg(v), min(g), max(d), stddev(f), bool_or(b) from FACTS",

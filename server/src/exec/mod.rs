@@ -20,4 +20,4 @@ mod warming;
 pub use gpus::Gpus;
 pub use node::GpuExec;
 pub use settings::Settings;
-pub use verify::compare as compare_rows;
+pub use verify::{compare as compare_rows, compare_order};

@@ -72,6 +72,38 @@ pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatc
     Ok(())
 }
 
+/// Compares rows of which these columns are in the same order, each in its place.
+///
+/// # Errors
+/// The first difference in words, or the column that is missing.
+pub fn compare_order(
+    found: &[RecordBatch],
+    expected: &[RecordBatch],
+    columns: &[&str],
+) -> Result<(), String> {
+    for name in columns {
+        let of = |batches: &[RecordBatch]| -> Result<Vec<Vec<Cell>>, String> {
+            let columns = batches.iter().map(|batch| {
+                let at = batch.schema().index_of(name);
+                at.and_then(|at| batch.project(&[at]))
+                    .map_err(|error| error.to_string())
+            });
+            rows(&columns.collect::<Result<Vec<_>, String>>()?)
+        };
+        let (found, expected) = (of(found)?, of(expected)?);
+        let mut pairs = found.iter().zip(&expected).enumerate();
+        if let Some((row, (found, expected))) =
+            pairs.find(|(_, (found, expected))| !found[0].equals(&expected[0]))
+        {
+            return Err(format!(
+                "order: row {row} has {name} {:?} against {:?}",
+                found[0], expected[0]
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Cell>>, String> {
     let mut rows = Vec::new();
     let options = FormatOptions::default().with_null("NULL");

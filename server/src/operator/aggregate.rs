@@ -13,7 +13,7 @@ use super::{Force, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
 use crate::pipeline::AggregateSpec;
 use crate::pipeline::aggregate::{Accumulator, Finish};
-use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{
     BLOCK_THREADS, FINISH, KeyLayout, Strategy, UPDATE, find_groups, finish, key_layout, update,
     update_extremes,
@@ -144,9 +144,8 @@ impl Aggregate {
 
     /// Without any row, a grouping set of no keys still has its one group.
     fn enter_empty_sets_sync(&mut self, gpu: &Gpu, times: &KernelTimes) -> Result<()> {
-        let is_empty = |set: &Vec<Expr>| set.iter().all(|key| matches!(key.node, Node::Literal(_)));
         let empty: Vec<usize> = (0..self.spec.sets.len())
-            .filter(|&set| is_empty(&self.spec.sets[set]))
+            .filter(|&set| self.spec.lacks_keys(set))
             .collect();
         if empty.is_empty() || self.table.fill_sync()?.count > 0 {
             return Ok(());

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 
 use super::expr::{Expr, Node};
 use super::graph::list;
@@ -263,6 +264,21 @@ impl AggregateSpec {
             ordered: Vec::new(),
             outcomes: Vec::new(),
         }
+    }
+
+    /// Whether a grouping set has no key, which its number says: a key may be a constant itself.
+    pub fn lacks_keys(&self, set: usize) -> bool {
+        let number = self.sets[set].split_last().and_then(|(number, keys)| {
+            let Node::Literal(number) = &number.node else {
+                return None;
+            };
+            match number.cast_to(&DataType::UInt64) {
+                Ok(ScalarValue::UInt64(Some(number))) => Some((number, keys.len() as u32)),
+                _ => None,
+            }
+        });
+        // A bit a key that is null in the set; above them how often the same set came before.
+        number.is_some_and(|(number, keys)| number.trailing_ones() >= keys)
     }
 
     /// Whether any accumulator is `wanted`.

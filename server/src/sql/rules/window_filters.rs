@@ -59,14 +59,20 @@ impl OptimizerRule for WindowFilters {
 
 /// The function that `expr` is, if it has a filter that can be said in another way.
 fn filtered(expr: &Expr) -> Option<&WindowFunction> {
-    let Expr::WindowFunction(function) = expr else {
-        return None;
+    let function = match expr {
+        Expr::Alias(alias) => return filtered(&alias.expr),
+        Expr::WindowFunction(function) => function,
+        _ => return None,
     };
     let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun else {
         return None;
     };
-    let is_known = LEAVE_OUT_NULLS.contains(&aggregate.name());
-    (is_known && function.params.filter.is_some() && !function.params.args.is_empty()).then_some(function)
+    // A constant would leave arguments that are constants too, and several functions alike, of which DataFusion's search
+    // for common expressions makes a plan that it cannot run.
+    let filter = function.params.filter.as_deref();
+    let is_said = filter.is_some_and(|filter| !matches!(filter, Expr::Literal(..)));
+    let is_known = LEAVE_OUT_NULLS.contains(&aggregate.name()) && !function.params.args.is_empty();
+    (is_said && is_known).then_some(function)
 }
 
 /// The same function of an argument that is null where the filter is not true, under the same name.
@@ -79,6 +85,9 @@ fn unfiltered(expr: &Expr) -> Result<Expr> {
         let argument = &mut function.params.args[0];
         *argument = when(*filter, argument.clone()).end()?;
     }
-    let name = expr.schema_name().to_string();
-    Ok(Expr::WindowFunction(Box::new(function)).alias(name))
+    let function = Expr::WindowFunction(Box::new(function));
+    Ok(match expr {
+        Expr::Alias(alias) => function.alias_qualified(alias.relation.clone(), alias.name.clone()),
+        _ => function.alias(expr.schema_name().to_string()),
+    })
 }

@@ -4,6 +4,7 @@
 
 mod expr;
 mod generate;
+mod relations;
 mod select;
 mod settings;
 mod tables;

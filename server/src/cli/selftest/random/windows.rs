@@ -2,7 +2,8 @@
 //! however rows that are alike in its order are ordered.
 
 use super::expr::pick;
-use super::generate::{From, Generator, ordered};
+use super::generate::{Generator, ordered};
+use super::relations::From;
 use super::tables::Class;
 
 /// Frames in which rows that are alike are all or none.
