@@ -243,8 +243,8 @@ fn functions_of_floats() {
     let mut all = Vec::new();
     for width in ["f32", "f64"] {
         for name in [
-            "sin", "cos", "tan", "cot", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees",
-            "radians", "isnan", "iszero", "trunc",
+            "sin", "cos", "tan", "cot", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees", "radians",
+            "isnan", "iszero", "trunc",
         ] {
             all.push(format!("{name}(a_{width})"));
         }

@@ -68,7 +68,7 @@ pub(super) fn automaton(pattern: &str, purpose: Purpose) -> Made {
     let made = made(pattern, purpose).map(Arc::new);
     let mut kept = lock();
     if kept.len() >= KEPT_MAX {
-        kept.remove(0);
+        drop(kept.remove(0));
     }
     kept.push((pattern.to_owned(), purpose, made.clone()));
     made

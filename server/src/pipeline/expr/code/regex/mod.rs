@@ -37,7 +37,7 @@ fn replacement(text: &str) -> Option<Vec<u8>> {
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
         rest = &rest[at..];
         let slashes = rest.len() - rest.trim_start_matches('\\').len();
-        let behind = rest[slashes..].as_bytes().first();
+        let behind = rest.as_bytes().get(slashes);
         if slashes == 0 {
             // Another dollar is one; what else may follow is a group, or the dollar is itself.
             let next = rest.as_bytes().get(1);
