@@ -142,6 +142,7 @@ fn is_worth_it(pages: &[Vec<DataPage>], gap: &Range<usize>) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
 mod tests {
     use super::*;
 
