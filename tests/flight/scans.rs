@@ -119,7 +119,8 @@ async fn filters_leave_pages_unread() {
         client.rows(&sql).await.expect(&sql);
         let text = analysed(&mut client, &sql).await;
         assert!(sum(&text, "pages_pruned") > 0.0, "{sql}: {text}");
-        assert!(sum(&text, "bytes_read") * 4.0 < all, "{sql}: {text}");
+        // Dictionaries are read whole.
+        assert!(sum(&text, "bytes_read") * 2.0 < all, "{sql}: {text}");
     }
 }
 
