@@ -126,10 +126,13 @@ WF_CALLED f64 wf_parse_f64(WfStringRef text, bool* bad, bool* other) {
   value = exponent < 0 ? value / power : value * power;
   return number.negative ? -value : value;
 }
-// Rounded once more: not from halfway between two numbers, nor to the smallest ones.
+// Rounded once more: not from halfway between two numbers, unless it is an integer and therefore exact, nor to the
+// smallest ones.
 WF_DEVICE f32 wf_parse_f32(WfStringRef text, bool* bad, bool* other) {
   f64 value = wf_parse_f64(text, bad, other);
-  *other |= ((u64)__double_as_longlong(value) & 0x1fffffffull) == 0x10000000ull || (value != 0.0 && fabs(value) < 1e-37);
+  bool halfway = ((u64)__double_as_longlong(value) & 0x1fffffffull) == 0x10000000ull;
+  bool exact = fabs(value) < 9007199254740992.0 && (f64)(i64)value == value;
+  *other |= (halfway && !exact) || (value != 0.0 && fabs(value) < 1e-37);
   return (f32)value;
 }
 // A decimal of `scale` places, rounded half away from zero.

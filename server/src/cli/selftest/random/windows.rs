@@ -71,7 +71,9 @@ impl Generator {
             3 => format!("last_value({value}){nulls}"),
             4 => format!("nth_value({value}, {}){nulls}", by + 1),
             5 => format!("lag({value}, {by}){nulls}"),
-            6 => format!("lead({value}, {by}){nulls}"),
+            // DataFusion's CPU loses values further ahead than the next where it leaves out nulls.
+            6 if nulls.is_empty() => format!("lead({value}, {by})"),
+            6 => format!("lead({value}){nulls}"),
             _ => self.of_peers(from, class),
         }
     }
