@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
 };
@@ -56,8 +56,14 @@ impl GpuExec {
         gpu: Arc<Gpu>,
         settings: Settings,
     ) -> Self {
-        let mut equivalences = EquivalenceProperties::new(original.schema());
-        if let Some(ordering) = original.properties().output_ordering() {
+        let of_original = original.properties();
+        // What is constant or equal stays so: nodes above were planned by it.
+        let mut equivalences = of_original.equivalence_properties().clone();
+        equivalences.clear_orderings();
+        if of_original.output_partitioning().partition_count() > 1 {
+            equivalences.clear_per_partition_constants();
+        }
+        if let Some(ordering) = of_original.output_ordering() {
             equivalences.add_ordering(ordering.clone());
         }
         let properties = PlanProperties::new(
