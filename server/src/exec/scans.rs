@@ -72,6 +72,13 @@ struct State {
     threads: Vec<JoinHandle<()>>,
 }
 
+impl State {
+    /// Which of the scans pipeline `id` reads, if it reads one.
+    fn index_of(&self, id: PipelineId) -> Option<usize> {
+        self.scans.iter().position(|running| running.id == id)
+    }
+}
+
 /// One of the scans.
 struct Running {
     id: PipelineId,
@@ -339,7 +346,7 @@ impl Shared {
     /// Makes the scan of pipeline `id` the one whose batches are taken.
     fn begin(&self, id: PipelineId) -> Result<usize> {
         let mut state = self.lock();
-        let index = state.scans.iter().position(|running| running.id == id);
+        let index = state.index_of(id);
         let index = index.filter(|&index| state.schedule.begin(index));
         drop(state);
         self.changed.notify_all();

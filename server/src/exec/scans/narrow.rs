@@ -16,13 +16,13 @@ impl Scans {
     /// reads no scan, or one that cannot be opened.
     pub(in crate::exec) fn keys_sync(&self, id: PipelineId) -> Result<Vec<ScanKey>> {
         let shared = &*self.shared;
-        let known = |state: &State| state.scans.iter().position(|running| running.id == id);
-        let Some(index) = known(&shared.lock()) else {
+        let has_keys = |state: &State| {
+            let index = state.index_of(id)?;
+            (!state.scans[index].keys.is_empty()).then_some(index)
+        };
+        let Some(index) = has_keys(&shared.lock()) else {
             return Ok(Vec::new());
         };
-        if shared.lock().scans[index].keys.is_empty() {
-            return Ok(Vec::new());
-        }
         let keys = shared.wait_for(|state| match state.schedule.opening(index) {
             Opening::Waiting => None,
             Opening::Opened => Some(state.scans[index].keys.clone()),
@@ -37,8 +37,7 @@ impl Scans {
         let shared = &*self.shared;
         let held = {
             let mut state = shared.lock();
-            let index = state.scans.iter().position(|running| running.id == id);
-            index.and_then(|index| {
+            state.index_of(id).and_then(|index| {
                 let scan = state.scans[index].scan.clone()?;
                 Some((index, scan, state.schedule.hold(index)))
             })

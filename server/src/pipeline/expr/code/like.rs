@@ -1,10 +1,10 @@
 //! LIKE. A constant pattern without `_` is a list of parts in order: its text depends on their number and on which
 //! ends are anchored. Everything else is matched character by character.
 
-use super::literal::text_of;
+use super::literal::constant_text;
 use super::{Code, Value};
 use crate::batch::Repr;
-use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::expr::Expr;
 
 /// The parts of a pattern between its `%`, without escapes; `None` if it has a `_`.
 fn parts(pattern: &str) -> Option<Vec<String>> {
@@ -62,10 +62,7 @@ impl Code {
                 return Err(format!("LIKE over {} is not run on the GPU", side.data_type));
             }
         }
-        let constant = match &pattern.node {
-            Node::Literal(constant) => text_of(constant),
-            _ => None,
-        };
+        let constant = constant_text(pattern);
         let not = if negated { "!" } else { "" };
         if fold {
             let constant =

@@ -5,6 +5,7 @@ use datafusion::common::ScalarValue;
 
 use super::{Code, Value, block};
 use crate::batch::Repr;
+use crate::pipeline::expr::{Expr, Node};
 
 /// The bytes of a constant that is not null, in its form on the device; `None` for types that it does not take.
 pub(super) fn bytes_of(value: &ScalarValue) -> Option<Vec<u8>> {
@@ -50,6 +51,14 @@ pub(super) fn bytes_of(value: &ScalarValue) -> Option<Vec<u8>> {
         ScalarValue::Binary(Some(bytes))
         | ScalarValue::LargeBinary(Some(bytes))
         | ScalarValue::BinaryView(Some(bytes)) => Some(bytes.clone()),
+        _ => None,
+    }
+}
+
+/// The text of an expression that is a string constant; `None` if it is null or anything else.
+pub(super) fn constant_text(expr: &Expr) -> Option<&str> {
+    match &expr.node {
+        Node::Literal(constant) => text_of(constant),
         _ => None,
     }
 }

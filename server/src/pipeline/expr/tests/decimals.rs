@@ -69,6 +69,5 @@ fn casts() {
             }
         }
     }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("decimal_casts", &all);
 }

@@ -40,14 +40,15 @@ fn planned(context: &SessionContext, batch: &RecordBatch, sql: &str) -> Arc<dyn 
 
 /// Compares all of `sql` over batches without nulls, with some, and of nothing else.
 #[track_caller]
-fn same(group: &str, sql: &[&str]) {
+fn same(group: &str, sql: &[impl AsRef<str>]) {
     let seed = batches::seed();
     println!("{group}: seed {seed}");
     let context = SessionContext::new();
     let bench = Bench::new();
     for nulls in [Nulls::None, Nulls::Some, Nulls::All] {
         let batch = batch(seed, 130, nulls);
-        let exprs: Vec<_> = sql.iter().map(|sql| planned(&context, &batch, sql)).collect();
+        let exprs = sql.iter().map(|sql| planned(&context, &batch, sql.as_ref()));
+        let exprs: Vec<_> = exprs.collect();
         bench.compare(group, &batch, &exprs, nulls != Nulls::None);
     }
 }

@@ -210,7 +210,6 @@ fn regular_expressions() {
         all.push(format!("regexp_like(a_s, '{pattern}', 'is')"));
     }
     all.push("CASE WHEN a_s ~ '^[A-Z]' THEN regexp_replace(a_s, '[a-z]', '.', 'g') ELSE b_s END".into());
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("regular_expressions", &all);
     raises(
         "words",
@@ -348,6 +347,5 @@ fn casts() {
             all.push(format!("TRY_CAST({date}{rest}) AS {to})"));
         }
     }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("string_casts", &all);
 }

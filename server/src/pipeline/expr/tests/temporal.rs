@@ -65,7 +65,6 @@ fn casts() {
             all.push(format!("{cast}(a_{from} AS TIME)"));
         }
     }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("temporal_casts", &all);
 }
 
@@ -95,7 +94,6 @@ fn parts() {
         }
     }
     all.push("extract(YEAR FROM a_date)".to_owned());
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("parts", &all);
 }
 
@@ -125,7 +123,6 @@ fn truncated() {
     for from in ["tss", "tsms", "tsus", "tsns"] {
         all.push(format!("date_trunc('month', a_{from})"));
     }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("truncated", &all);
 }
 
@@ -158,6 +155,5 @@ fn bins_and_times_of_day() {
             ));
         }
     }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     same("bins", &all);
 }

@@ -3,10 +3,10 @@
 
 use arrow::datatypes::DataType;
 
-use super::super::literal::text_of;
+use super::super::literal::constant_text;
 use super::super::{Code, Value, widened};
 use crate::batch::Repr;
-use crate::pipeline::expr::{Expr, Function, Node};
+use crate::pipeline::expr::{Expr, Function};
 
 /// The longest string that arrow's 32-bit offsets take.
 const BYTES_MAX: i64 = i32::MAX as i64;
@@ -134,10 +134,7 @@ impl Code {
         bytes: &str,
         valid: &Option<String>,
     ) -> Result<String, String> {
-        let name = match args.get(1).map(|arg| &arg.node) {
-            Some(Node::Literal(constant)) => text_of(constant),
-            _ => None,
-        };
+        let name = args.get(1).and_then(constant_text);
         Ok(match (function, name) {
             (Function::Encode, Some("hex")) => format!("wf_hex_of(heap, {bytes})"),
             (Function::Encode, Some(name @ ("base64" | "base64pad"))) => {

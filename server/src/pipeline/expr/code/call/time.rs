@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 
 use super::super::cast::{DAY_SECONDS, units};
-use super::super::literal::text_of;
+use super::super::literal::{constant_text, text_of};
 use super::super::{Code, Value, block};
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, Function, Node};
@@ -160,11 +160,7 @@ impl Code {
 
     pub(super) fn date_trunc(&mut self, part: &Expr, arg: &Expr) -> Result<Value, String> {
         let refused = || Self::refused_call(Function::DateTrunc, &[part.clone(), arg.clone()]);
-        let name = match &part.node {
-            Node::Literal(constant) => text_of(constant).map(str::to_lowercase),
-            _ => None,
-        };
-        let name = name.ok_or_else(refused)?;
+        let name = constant_text(part).map(str::to_lowercase).ok_or_else(refused)?;
         let DataType::Timestamp(unit, None) = &arg.data_type else {
             return Err(refused());
         };

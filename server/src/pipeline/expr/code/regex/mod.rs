@@ -4,20 +4,13 @@
 mod automaton;
 
 use self::automaton::{Purpose, automaton};
-use super::literal::text_of;
+use super::literal::constant_text;
 use super::{Code, Value};
 use crate::batch::Repr;
-use crate::pipeline::expr::{Expr, Function, Node};
+use crate::pipeline::expr::{Expr, Function};
 
 /// What stands for the whole match in a replacement, as in the prelude.
 const WHOLE: u8 = 0xff;
-
-fn constant_text(expr: &Expr) -> Option<&str> {
-    match &expr.node {
-        Node::Literal(constant) => text_of(constant),
-        _ => None,
-    }
-}
 
 /// A pattern with its flags, as DataFusion writes them into it.
 fn flagged(pattern: &str, flags: &str) -> String {
