@@ -65,11 +65,27 @@ impl Buffer {
 
     /// Lets `stream` use the buffer after what its home stream has queued so far.
     pub(crate) fn order_before_use_on(&self, stream: &Stream) -> Result<()> {
+        self.order_before_one_of(stream, &mut Vec::new())
+    }
+
+    /// The same for one of several that are used together. `waited` are the streams that `stream` waits for already.
+    pub(crate) fn order_before_one_of(
+        &self,
+        stream: &Stream,
+        waited: &mut Vec<Arc<StreamInner>>,
+    ) -> Result<()> {
+        let mut wait_for = |other: &Arc<StreamInner>| {
+            if waited.iter().any(|known| Arc::ptr_eq(known, other)) {
+                return Ok(());
+            }
+            waited.push(Arc::clone(other));
+            stream.wait_for(other)
+        };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&self.home, &stream.inner) {
-            return users.drain(..).try_for_each(|user| stream.wait_for(&user));
+            return users.drain(..).try_for_each(|user| wait_for(&user));
         }
-        stream.wait_for(&self.home)?;
+        wait_for(&self.home)?;
         if !users.iter().any(|user| Arc::ptr_eq(user, &stream.inner)) {
             users.push(Arc::clone(&stream.inner));
         }

@@ -209,8 +209,9 @@ impl Stream {
             return Ok(());
         }
         let _range = nvtx::range(kernel.name());
+        let mut waited = Vec::new();
         for buffer in &args.buffers {
-            buffer.order_before_use_on(self)?;
+            buffer.order_before_one_of(self, &mut waited)?;
         }
         let api = &self.inner.device.api;
         api.launch(

@@ -10,6 +10,7 @@ use cudarc::driver::{result, sys};
 use super::NvrtcCompiler;
 use super::driver::{architecture, attribute, check, device, device_count, device_name, start, words};
 use super::launch::{blocks_per_multiprocessor, launch, parameter_sizes};
+use super::pinning::Pinning;
 use crate::api::{DeviceApi, LoadedModule, RawEvent, RawFunction, RawModule, RawStream};
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
@@ -23,6 +24,7 @@ pub(crate) struct CudaDevice {
     context: Context,
     compiler: Arc<NvrtcCompiler>,
     fence_buffers: bool,
+    pinning: Pinning,
     /// Sizes of each kernel's parameters.
     parameters: Mutex<HashMap<RawFunction, Vec<usize>>>,
     /// The kernel launched last on each stream: faults are reported later, at a wait, and then name it.
@@ -96,6 +98,7 @@ impl CudaDevice {
             context: Context(context),
             compiler: Arc::new(compiler),
             fence_buffers,
+            pinning: Pinning::of(device)?,
             parameters: Mutex::default(),
             last_launch: Mutex::default(),
         })
@@ -221,32 +224,18 @@ impl DeviceApi for CudaDevice {
 
     fn allocate_pinned(&self, bytes: usize) -> Result<*mut u8> {
         self.bind()?;
-        let mut memory = std::ptr::null_mut();
-        // Usable from every context. Not write-combined: the host reads results from it too.
-        // SAFETY: the context is current.
-        let code = unsafe { sys::cuMemHostAlloc(&mut memory, bytes, sys::CU_MEMHOSTALLOC_PORTABLE) };
-        if code == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-            return Err(DeviceError::OutOfMemory {
-                memory: "pinned host",
-                wanted_bytes: bytes,
-                available_bytes: 0,
-            });
-        }
-        check("cuMemHostAlloc", code)?;
-        // SAFETY: the driver gave `bytes` bytes; slabs promise initialised memory.
-        unsafe { memory.cast::<u8>().write_bytes(0, bytes) };
-        Ok(memory.cast())
+        self.pinning.allocate(bytes)
     }
 
     fn kernels_read_pinned(&self) -> bool {
-        // With unified addressing, which every 64-bit platform has, `cuMemHostAlloc` maps what it gives.
+        // With unified addressing, which every 64-bit platform has, pinned memory is mapped where it lies.
         true
     }
 
-    unsafe fn release_pinned(&self, memory: *mut u8, _bytes: usize) {
+    unsafe fn release_pinned(&self, memory: *mut u8, bytes: usize) {
         if self.bind().is_ok() {
             // SAFETY: from `allocate_pinned`; the caller vouches that nothing uses it.
-            let _ = unsafe { sys::cuMemFreeHost(memory.cast()) };
+            unsafe { self.pinning.release(memory, bytes) };
         }
     }
 

@@ -5,6 +5,7 @@ mod device;
 mod driver;
 mod launch;
 mod nvrtc;
+mod pinning;
 mod probe;
 
 pub(crate) use device::CudaDevice;

@@ -22,7 +22,7 @@ use crate::batch::Space;
 use crate::error::Error;
 use crate::operator::{Gpu, Result};
 use crate::pipeline::{PipelineGraph, PipelineId, ScanKey, Source};
-use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
+use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec, Turn};
 
 /// How often a waiting thread looks whether the query is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -386,15 +386,16 @@ impl Shared {
                 let next = state.schedule.next()?;
                 let running = &state.scans[next.scan()];
                 let scan = Arc::clone(running.scan.as_ref()?);
-                Some((next, scan, Arc::clone(&running.counters)))
+                // Drawn here, where partitions are given out in order.
+                Some((next, scan, Arc::clone(&running.counters), Turn::last()))
             });
-            let Ok((next, scan, counters)) = next else {
+            let Ok((next, scan, counters, turn)) = next else {
                 return;
             };
             match next {
                 Next::Fetch { at } => {
                     let fetched = caught(|| {
-                        let fetched = self.fetch(&scan, at.partition)?;
+                        let fetched = self.fetch(&scan, at.partition, turn)?;
                         let bytes = wanted_bytes(device, &fetched);
                         Ok((fetched, bytes))
                     });
@@ -425,9 +426,9 @@ impl Shared {
         change(&mut self.lock().schedule)
     }
 
-    fn fetch(&self, scan: &Scan, partition: usize) -> crate::error::Result<Fetched> {
+    fn fetch(&self, scan: &Scan, partition: usize, turn: Turn) -> crate::error::Result<Fetched> {
         let begun_ms = ms(self.begun);
-        let fetched = scan.fetch_sync(partition, &self.gpu.device, &|| self.is_stopped())?;
+        let fetched = scan.fetch_sync(partition, turn, &self.gpu.device, &|| self.is_stopped())?;
         tracing::trace!(
             partition,
             begun_ms,

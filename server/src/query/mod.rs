@@ -16,7 +16,7 @@ pub use threads::STACK_BYTES;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -133,7 +133,15 @@ impl Engine {
         let _work = self.shutdown.admit()?;
         let (session, text) = (Arc::clone(session), text.to_owned());
         self.threads
-            .run(async move { sql::plan(&session, &text).await })
+            .run(async move {
+                let begun = Instant::now();
+                let planned = sql::plan(&session, &text).await;
+                tracing::debug!(
+                    elapsed_ms = begun.elapsed().as_secs_f64() * 1e3,
+                    "statement planned"
+                );
+                planned
+            })
             .await
     }
 

@@ -117,6 +117,10 @@ impl Run {
             let state = self.session.context().state();
             let physical = plan.physical(&state).await?;
             self.record.planned();
+            tracing::debug!(
+                elapsed_ms = self.record.elapsed().as_secs_f64() * 1e3,
+                "plan ready"
+            );
             let named = |error| with_files(from_datafusion(error), physical.as_ref());
             let mut batches = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(named)?;
             while let Some(batch) = batches.try_next().await.map_err(named)? {

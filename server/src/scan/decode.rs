@@ -3,12 +3,13 @@
 //! In: a partition in host memory, a stream, a reservation. Out: a batch, whose work is queued, and the check that must
 //! pass before the batch is believed. Launches: one to decompress, five for all dictionaries, five for all data pages.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kernels::compress::{Blob, Codec, Decompressor};
-use kernels::parquet::{Conversion, Encoding, Page, PageDecoder, SLACK_BYTES};
+use kernels::compress::Decompressor;
+use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
 use kernels::{Buffer, Device, ErrorWord, Reservation, Stream};
 
+use super::addresses::Addresses;
 use super::counters::ScanCounters;
 use super::fetched::{Fetched, FetchedColumn};
 use super::layout::{Layout, Placed, Region, Role};
@@ -25,6 +26,9 @@ use crate::error_device::on_device;
 pub struct ScanKernels {
     decoder: PageDecoder,
     decompressor: Decompressor,
+    /// Held by the one that queues its work: the driver takes one call at a time, and of threads that all call it none is
+    /// done before the last (on one H100, 2026-11-23, nine took 6 ms each for what takes one of them 0.5).
+    queueing: Arc<Mutex<()>>,
 }
 
 impl ScanKernels {
@@ -36,7 +40,12 @@ impl ScanKernels {
         Ok(Self {
             decoder: PageDecoder::new(device).map_err(on_device)?,
             decompressor: Decompressor::new(device).map_err(on_device)?,
+            queueing: Arc::default(),
         })
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.queueing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,122 +57,6 @@ pub struct Decoded {
     /// Must pass before anything computed from the batch is believed. What reads the batch before that reads within
     /// bounds, but perhaps not what the file holds.
     pub check: PageCheck,
-}
-
-/// Where the buffers of a decode are.
-#[derive(Debug, Default)]
-pub(super) struct Addresses {
-    packed: u64,
-    plain: u64,
-    text: u64,
-    dictionaries: u64,
-    /// Values and validity of each column, 0 for none.
-    columns: Vec<(u64, u64)>,
-    /// For each column, the entry of each run.
-    entries: Vec<Vec<u64>>,
-    reprs: Vec<Repr>,
-}
-
-/// Pieces to decompress or copy for a page.
-pub(super) fn blob_count(placed: &Placed<'_>) -> usize {
-    if placed.is_again {
-        return 0;
-    }
-    match (&placed.page.body, placed.region) {
-        (Body::Host(_), _) | (Body::Plain { .. }, Region::Packed) => 0,
-        (Body::Plain { .. }, _) => 1,
-        (Body::Packed { plain_bytes, .. }, _) => 1 + usize::from(*plain_bytes > 0),
-    }
-}
-
-impl Addresses {
-    fn of_region(&self, region: Region) -> u64 {
-        match region {
-            Region::Packed => self.packed,
-            Region::Plain => self.plain,
-            Region::Text => self.text,
-        }
-    }
-
-    /// What the decoder is told of a page.
-    pub(super) fn page(&self, placed: &Placed<'_>) -> Page {
-        let (values, validity) = self.columns.get(placed.column).copied().unwrap_or_default();
-        let (at, count) = placed.dictionary;
-        let dictionary = match placed.role {
-            Role::Run(run) => self.entries.get(placed.column).map_or(0, |entries| entries[run]),
-            _ if count > 0 => self.dictionaries + at as u64,
-            _ => 0,
-        };
-        let (conversion, source_bytes, output_bytes) = match placed.form {
-            Some(form) => (form.conversion, form.source_bytes, form.output_bytes),
-            None => match self.reprs.get(placed.column) {
-                Some(Repr::Bool) => (Conversion::Boolean, 1, 0),
-                Some(Repr::Str) => (Conversion::String, 0, 16),
-                other => {
-                    let width = other.map_or(0, |repr| repr.width()) as u32;
-                    (Conversion::Same, width, width)
-                }
-            },
-        };
-        let is_dictionary = placed.role == Role::Dictionary;
-        Page {
-            section: self.of_region(placed.region) + placed.at as u64,
-            output: if is_dictionary { dictionary } else { values },
-            validity: if is_dictionary { 0 } else { validity },
-            dictionary: if is_dictionary { 0 } else { dictionary },
-            scratch: 0,
-            first_row: placed.first_row as u64,
-            section_bytes: placed.page.body.len() as u32,
-            rows: placed.page.rows,
-            level_bytes: placed.page.level_bytes,
-            max_level: placed.page.max_level,
-            dictionary_count: if is_dictionary { 0 } else { count },
-            first_tile: 0,
-            encoding: placed.page.encoding as u32,
-            conversion: conversion as u32,
-            source_bytes,
-            output_bytes,
-            item: placed.item,
-            code_base: 0,
-            skip: placed.kept.start,
-            kept: placed.kept.len() as u32,
-            filled: [0; 5],
-        }
-    }
-
-    fn add_blobs(&self, placed: &Placed<'_>, blobs: &mut Vec<Blob>) {
-        if placed.is_again {
-            return;
-        }
-        let source = self.packed + placed.source as u64;
-        let target = self.of_region(placed.region) + placed.at as u64;
-        let blob = |skipped: u32, source_bytes: u32, target_bytes: u32, codec: Codec| Blob {
-            source: source + u64::from(skipped),
-            target: target + u64::from(skipped),
-            source_bytes,
-            target_bytes,
-            codec: codec as u32,
-            item: placed.item,
-        };
-        match placed.page.body {
-            Body::Plain { bytes, .. } if placed.region != Region::Packed => {
-                blobs.push(blob(0, bytes, bytes, Codec::None));
-            }
-            Body::Packed {
-                plain_bytes,
-                packed_bytes,
-                unpacked_bytes,
-                codec,
-                ..
-            } => {
-                if plain_bytes > 0 {
-                    blobs.push(blob(0, plain_bytes, plain_bytes, Codec::None));
-                }
-                blobs.push(blob(plain_bytes, packed_bytes, unpacked_bytes, codec));
-            }
-            Body::Plain { .. } | Body::Host(_) => {}
-        }
-    }
 }
 
 /// A column while its rows are decoded.
@@ -203,11 +96,21 @@ impl Fetched {
         if needed > left {
             reservation.grow(needed - left).map_err(on_device)?;
         }
+        let turn = kernels.turn();
         let word = ErrorWord::new(stream, reservation).map_err(on_device)?;
         let memory = self.allocate(&layout, stream, reservation)?;
         let addresses = memory.addresses(&self);
         let uploaded = self.upload(&layout, &memory, stream)?;
-        let rooms = self.queue(&layout, &memory, &addresses, stream, reservation, kernels, &word)?;
+        let rooms = self.queue(
+            &layout,
+            &memory,
+            &addresses,
+            stream,
+            reservation,
+            kernels,
+            &word,
+            turn,
+        )?;
         counters.read(self.read_bytes, self.read_time);
         counters.uploaded(uploaded);
         let check = PageCheck {
@@ -314,6 +217,7 @@ impl Fetched {
         reservation: &Reservation,
         kernels: &ScanKernels,
         word: &ErrorWord,
+        turn: MutexGuard<'_, ()>,
     ) -> Result<Option<Arc<Buffer>>> {
         let mut uses: Vec<&Buffer> = vec![&memory.packed, &memory.plain, &memory.text, &memory.dictionaries];
         for output in memory.outputs.iter().flatten() {
@@ -350,13 +254,17 @@ impl Fetched {
 
         let shares = |page: &Page| page.encoding == Encoding::DeltaByteArray as u32;
         let mut room = None;
+        let mut turn = Some(turn);
         if data.iter().any(shares) {
+            // Others have their turn while this one waits.
+            drop(turn.take());
             let sizes = decoder
                 .measure_sync(stream, reservation, &data, &uses, word)
                 .map_err(on_device)?;
             room = Some(Arc::new(make_room(&mut data, &sizes, stream, reservation)?));
         }
         uses.extend(room.as_deref());
+        let _turn = turn.unwrap_or_else(|| kernels.turn());
         decoder
             .decode(stream, reservation, &data, &uses, word)
             .map_err(on_device)?;

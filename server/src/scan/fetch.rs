@@ -53,6 +53,7 @@ pub(super) struct Reading<'a> {
     pub(super) store: &'a Arc<dyn ObjectStore>,
     pub(super) runtime: &'a Handle,
     pub(super) device: &'a Device,
+    pub(super) turn: Turn,
     pub(super) stop: &'a dyn Fn() -> bool,
 }
 
@@ -136,7 +137,7 @@ impl Reading<'_> {
             (1, Some(work)) => vec![work(&Stopped::default())?],
             (_, last) => {
                 work.extend(last);
-                run_sync(work, Turn::Last, self.stop)?
+                run_sync(work, self.turn, self.stop)?
             }
         };
         let others = read.split_off(uploaded);

@@ -94,6 +94,7 @@ pub(super) fn fetch_sync(
     scan: &Scan,
     partition: &Partition,
     hurry: bool,
+    turn: Turn,
     device: &Device,
     stop: &dyn Fn() -> bool,
 ) -> Result<Fetched> {
@@ -103,6 +104,7 @@ pub(super) fn fetch_sync(
         store: &scan.store,
         runtime: &scan.runtime,
         device,
+        turn,
         stop,
     };
     let (image, spans) = reading.read_sync(&plan.files, &plan.wanted)?;
@@ -262,7 +264,7 @@ impl Part<'_> {
         }
         let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = work.into_iter().unzip();
         if !work.is_empty() {
-            for (place, result) in places.into_iter().zip(run_sync(work, Turn::First, self.stop)?) {
+            for (place, result) in places.into_iter().zip(run_sync(work, Turn::FIRST, self.stop)?) {
                 prepared[place] = Some(result);
             }
         }
@@ -367,7 +369,7 @@ impl Part<'_> {
         }
         let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = left.into_iter().unzip();
         if !work.is_empty() {
-            for (place, result) in places.into_iter().zip(run_sync(work, Turn::First, self.stop)?) {
+            for (place, result) in places.into_iter().zip(run_sync(work, Turn::FIRST, self.stop)?) {
                 if let Prepared::Arrays(decoded) = result {
                     arrays[place] = Some(decoded);
                 }

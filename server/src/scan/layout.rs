@@ -211,10 +211,10 @@ impl<'a> Layout<'a> {
         let blobs = self
             .pages
             .iter()
-            .map(|placed| super::decode::blob_count(placed))
+            .map(|placed| super::addresses::blob_count(placed))
             .sum();
         bytes += Decompressor::scratch_bytes(blobs);
-        let addresses = super::decode::Addresses::default();
+        let addresses = super::addresses::Addresses::default();
         let of_role = |wanted: fn(Role) -> bool| -> Vec<Page> {
             let pages = self.pages.iter().filter(|placed| wanted(placed.role));
             pages.map(|placed| addresses.page(placed)).collect()

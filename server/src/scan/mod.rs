@@ -5,6 +5,7 @@
 //! bytes in host memory; a [`Decoded`] its columns on the device, with the check that must pass before they are used.
 //! It knows no operators, and nobody's schedule.
 
+mod addresses;
 mod chunk;
 mod constant;
 mod counters;
@@ -36,6 +37,7 @@ pub use decode::{Decoded, ScanKernels};
 pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
 pub use narrow::Narrowing;
+pub use readers::Turn;
 pub use spec::ScanSpec;
 pub use unpruned::unpruned;
 
@@ -180,13 +182,19 @@ impl Scan {
     }
 
     /// Reads a partition's bytes into pinned memory, several ranges at once, and decompresses and decodes what the
-    /// device does not. Returns early when `stop` says so. Not to be called on a thread of an async runtime.
+    /// device does not. Reads at its `turn` among all scans. Returns early when `stop` says so. Not to be called on a thread of an async runtime.
     ///
     /// # Errors
     /// `Data` for a file that cannot be read or is malformed, naming it; `Cancelled` if it was stopped.
-    pub fn fetch_sync(&self, partition: usize, device: &Device, stop: &dyn Fn() -> bool) -> Result<Fetched> {
+    pub fn fetch_sync(
+        &self,
+        partition: usize,
+        turn: Turn,
+        device: &Device,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Fetched> {
         // Before the first partitions are there nobody has anything to do, and after the last nothing else is left.
         let hurry = partition < HURRIED || partition + HURRIED >= self.partitions.len();
-        fetched::fetch_sync(self, &self.partitions[partition], hurry, device, stop)
+        fetched::fetch_sync(self, &self.partitions[partition], hurry, turn, device, stop)
     }
 }

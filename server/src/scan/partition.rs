@@ -34,8 +34,8 @@ pub(super) struct Partition {
 }
 
 /// The least bytes of the partitions at either end, which are smaller than those between: so that the device starts
-/// early, and has little left when all is read.
-const END_BYTES_MIN: usize = 16 << 20;
+/// early, and has little left when all is read. Less than this is read sooner than its work is queued.
+const END_BYTES_MIN: usize = 128 << 20;
 
 /// Bytes of a partition that is the `number`th and has `left` bytes behind it and in it.
 fn target(target_bytes: usize, number: usize, left: usize) -> usize {

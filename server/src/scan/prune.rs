@@ -38,7 +38,7 @@ use super::open::{OpenFile, Part};
 use super::spec::{ScanFile, ScanSpec};
 
 /// Row groups whose page indexes are looked at first.
-const PAGE_INDEX_SAMPLE: usize = 16;
+const PAGE_INDEX_SAMPLE: usize = 4;
 
 /// The row groups of a part of a file.
 pub(super) fn in_range(part: &ScanFile, file: &OpenFile) -> Vec<usize> {

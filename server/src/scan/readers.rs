@@ -1,11 +1,11 @@
 //! The threads that read files and decompress pages for all scans.
 //!
-//! In: pieces of work. Out: their results, in order. The threads are made at the first use and stay; work that was
-//! asked for first is done first, whoever asked, but for work on what was read already. Work must not wait for other work of these threads.
+//! In: pieces of work and whose turn it is. Out: their results, in order. The threads are made at the first use and
+//! stay, and serve all queries. Work must not wait for other work of these threads.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -41,13 +41,20 @@ pub(super) fn stopped() -> Error {
 /// A piece of work.
 pub(super) type Work<T> = Box<dyn FnOnce(&Stopped) -> Result<T> + Send>;
 
-/// Where work stands among that of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Behind all that waits.
-    Last,
-    /// Before all that waits: work on what was read, which would else wait for all that is still to be read.
-    First,
+/// Where work stands among that of others: what is to be read has its place from when it was decided on, however soon
+/// the thread that asks for it gets to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn(u64);
+
+impl Turn {
+    /// Before all that is to be read: work on what was read, which would else wait for it.
+    pub(super) const FIRST: Self = Self(0);
+
+    /// Behind all that was decided on so far.
+    pub fn last() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(1);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Does all work side by side and waits for it. The first error stops the rest, and so does `stop`.
@@ -112,17 +119,25 @@ pub(super) fn thread_count() -> usize {
 /// Jobs that wait for a thread.
 #[derive(Default)]
 struct Queue {
-    jobs: Mutex<VecDeque<Job>>,
+    waiting: Mutex<Waiting>,
     added: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// By turn, and of one turn in the order in which they came.
+    jobs: BTreeMap<(Turn, u64), Job>,
+    came: u64,
 }
 
 impl Queue {
     fn push(&self, jobs: impl ExactSizeIterator<Item = Job>, turn: Turn) {
         let count = jobs.len();
-        let mut waiting = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        match turn {
-            Turn::Last => waiting.extend(jobs),
-            Turn::First => jobs.for_each(|job| waiting.push_front(job)),
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for job in jobs {
+            waiting.came += 1;
+            let place = (turn, waiting.came);
+            waiting.jobs.insert(place, job);
         }
         drop(waiting);
         match count < thread_count() {
@@ -132,11 +147,11 @@ impl Queue {
     }
 
     fn pop(&self) -> Job {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match jobs.pop_front() {
-                Some(job) => return job,
-                None => jobs = self.added.wait(jobs).unwrap_or_else(PoisonError::into_inner),
+            match waiting.jobs.pop_first() {
+                Some((_, job)) => return job,
+                None => waiting = self.added.wait(waiting).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }

@@ -25,7 +25,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 
-use super::{Scan, ScanCounters, ScanKernels, ScanSpec};
+use super::{Scan, ScanCounters, ScanKernels, ScanSpec, Turn};
 use crate::batch::testing::{downloaded, sim};
 use crate::error::Result;
 
@@ -100,7 +100,7 @@ fn run(scan: Scan) -> Result<Scanned> {
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
     let mut cpu_columns = Vec::new();
     for partition in 0..scan.partitions() {
-        let fetched = scan.fetch_sync(partition, device, &|| false)?;
+        let fetched = scan.fetch_sync(partition, Turn::last(), device, &|| false)?;
         cpu_columns.extend_from_slice(fetched.cpu_columns());
         let rows = fetched.rows();
         assert_eq!(rows, scan.rows(partition));
@@ -134,7 +134,7 @@ fn run(scan: Scan) -> Result<Scanned> {
 fn tried(scan: &Scan) -> Result<()> {
     let (device, kernels) = &*DEVICE;
     for partition in 0..scan.partitions() {
-        let fetched = scan.fetch_sync(partition, device, &|| false)?;
+        let fetched = scan.fetch_sync(partition, Turn::last(), device, &|| false)?;
         let reservation = device
             .reserve(fetched.reservation_bytes())
             .map_err(crate::error_device::on_device)?;

@@ -70,7 +70,10 @@ async fn of_opening_and_fetching() {
             let figures = tokio::task::spawn_blocking(move || {
                 let begun = Instant::now();
                 let fetched: Vec<_> = (0..scan.partitions())
-                    .map(|partition| scan.fetch_sync(partition, &DEVICE.0, &|| false).unwrap())
+                    .map(|partition| {
+                        scan.fetch_sync(partition, Turn::last(), &DEVICE.0, &|| false)
+                            .unwrap()
+                    })
                     .collect();
                 let fetch_ms = ms(begun);
                 let begun = Instant::now();

@@ -331,7 +331,9 @@ async fn a_scan_stops_when_told() {
     let context = context();
     register(&context, "x", folder.path()).await;
     let scan = opened(&context, "select * from x", 1 << 30).await.unwrap();
-    let stopped = tokio::task::spawn_blocking(move || scan.fetch_sync(0, &DEVICE.0, &|| true).unwrap_err());
+    let stopped = tokio::task::spawn_blocking(move || {
+        scan.fetch_sync(0, Turn::last(), &DEVICE.0, &|| true).unwrap_err()
+    });
     assert_eq!(stopped.await.unwrap().kind(), crate::error::Kind::Cancelled);
 }
 
