@@ -78,6 +78,13 @@ impl Drop for LocalServer {
 /// # Errors
 /// `Sql` as [`Config::load`].
 pub(in crate::cli) fn config(folders: &[&Path], flags: &[(String, String)]) -> Result<Config> {
+    let config = unlogged(folders, flags)?;
+    log::init(&config.server)?;
+    Ok(config)
+}
+
+/// The same without beginning to log, which a process does once.
+pub(in crate::cli) fn unlogged(folders: &[&Path], flags: &[(String, String)]) -> Result<Config> {
     let mut config = Config::load(None, flags)?;
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.server.http = false;
@@ -89,7 +96,6 @@ pub(in crate::cli) fn config(folders: &[&Path], flags: &[(String, String)]) -> R
         .iter()
         .map(|folder| folder.display().to_string())
         .collect();
-    log::init(&config.server)?;
     Ok(config)
 }
 

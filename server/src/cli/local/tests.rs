@@ -2,7 +2,7 @@ use super::*;
 use crate::config::sections::DeviceChoice;
 
 fn emulated() -> Config {
-    config(&[], &[("device".to_owned(), "sim".to_owned())]).unwrap()
+    unlogged(&[], &[("device".to_owned(), "sim".to_owned())]).unwrap()
 }
 
 /// Rows that are uploaded, so that they are grouped on the device.

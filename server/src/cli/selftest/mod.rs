@@ -32,7 +32,8 @@ pub(super) const ABOUT: &str = "Check the kernels, and queries that use them, on
     from random inputs with plain code on the CPU; tpch/... are the 22 TPC-H queries at scale 0.01; sql/... are \
     statements over tables of all types. With --random instead, statements \
     that nobody wrote. Queries run in a server within this process, with verify = true, and their \
-    answers are compared with the CPU's.\n\n\
+    answers are compared with the CPU's. Several run side by side; one that reaches a limit of memory beside others \
+    runs again alone before it counts as failed.\n\n\
     The server takes its options from the environment, as `serve` does: WARPFLIGHT_NVRTC_FOLDER=/opt/nvrtc/lib.";
 
 /// Rows of a table of the statements: on a GPU enough for many blocks, on the emulation as few as still make several
@@ -40,7 +41,7 @@ pub(super) const ABOUT: &str = "Check the kernels, and queries that use them, on
 const ROWS_GPU: usize = 200_000;
 const ROWS_SIM: usize = 1_500;
 
-/// Queries that run at once at least, where more jobs than the server lets run ask for more.
+/// Queries that the server runs at once at least.
 const QUERIES_MIN: usize = 4;
 /// Jobs at once at most: each has two sessions with threads behind them.
 const JOBS_MAX: u16 = 256;
@@ -142,11 +143,9 @@ fn check(args: &SelfTestArgs) -> Result<bool> {
     let served: Vec<&Path> = served.iter().map(PathBuf::as_path).collect();
     let mut config = local::config(&served, &[("device".to_owned(), args.device.clone())])?;
     let jobs = args.jobs();
-    // A job has one query running at a time: none waits for its turn.
+    // A job runs one query at a time: none waits for its turn.
     let limit = &mut config.limits.concurrent_queries_max;
-    if *limit < jobs {
-        *limit = jobs.max(QUERIES_MIN);
-    }
+    *limit = jobs.max(*limit).max(QUERIES_MIN);
     local::block_on(local::with_server(config, async |server| {
         check_all(args, chosen, jobs, server).await
     }))

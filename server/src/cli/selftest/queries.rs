@@ -215,3 +215,6 @@ fn same(case: &Case, answer: &Answer, expected: &Answer) -> Result<(), String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
