@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::api::{DeviceApi, RawEvent, RawStream};
 use crate::arena::{Arena, BLOCK_BYTES};
@@ -14,6 +14,9 @@ use crate::pinned::{PinnedPool, PinnedSlab};
 use crate::reservation::{Budget, Reservation};
 use crate::sim::SimOptions;
 use crate::stream::{Retained, Stream, StreamInner};
+
+/// Between two looks at who still uses a device that is to be closed.
+const CLOSE_PAUSE: Duration = Duration::from_millis(2);
 
 /// How a device is opened.
 #[derive(Debug, Clone)]
@@ -122,6 +125,28 @@ impl Device {
                 idle_events: Mutex::default(),
             }),
         })
+    }
+
+    /// Gives this handle back and waits until all others are gone, `timeout` at most; then the device is closed, on this
+    /// thread. Whether it was: a process that ends while the driver is still called may crash.
+    pub fn close_sync(self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut inner = self.inner;
+        loop {
+            inner = match Arc::try_unwrap(inner) {
+                Ok(last) => {
+                    drop(last);
+                    return true;
+                }
+                Err(shared) => shared,
+            };
+            if Instant::now() >= deadline {
+                return false;
+            }
+            // What idle streams keep for work that was not over uses the device too.
+            inner.release_retained();
+            std::thread::sleep(CLOSE_PAUSE);
+        }
     }
 
     /// Facts about it.

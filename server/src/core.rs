@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -84,6 +85,20 @@ impl Core {
             shutdown,
             config,
         }))
+    }
+
+    /// Ends what still runs and closes the devices, waiting `timeout` at most for threads of queries that use them.
+    /// Whether all are closed: else the process may crash when it ends.
+    pub async fn close(&self, timeout: Duration) -> bool {
+        self.shutdown.start_drain();
+        self.shutdown.cancel_token().cancel();
+        self.shutdown.cut_token().cancel();
+        let gpus = Arc::clone(&self.gpus);
+        let closed = tokio::task::spawn_blocking(move || gpus.close_sync(timeout)).await;
+        closed.unwrap_or_else(|error| {
+            tracing::error!(%error, "closing the devices");
+            false
+        })
     }
 }
 

@@ -1,7 +1,9 @@
-//! The opened devices. In: options. Out: a device with its library kernels, opened once, at its first use.
+//! The opened devices. In: options. Out: a device with its library kernels, opened once, at its first use, and closed
+//! when the server ends.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kernels::{DeviceKind, DeviceOptions, KernelSource};
 
@@ -53,10 +55,31 @@ impl Gpus {
     /// As [`Gpus::chosen`].
     pub fn start(&self, choice: DeviceChoice) -> Result<()> {
         match self.chosen(choice)? {
-            Some(gpu) if gpu.device.info().kind == DeviceKind::Cuda => run_compiler(&gpu),
+            Some(gpu) if gpu.device.info().kind == DeviceKind::Cuda => run_compiler(gpu),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Closes what was opened, as soon as the threads that use it are done with it, `timeout` at most; nothing is opened
+    /// any more. Whether all is closed: until then threads may call the driver, which a process that ends unloads.
+    pub fn close_sync(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut closed = true;
+        for place in [&self.cuda, &self.sim] {
+            let place = place
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace(Err("the server has ended".into()));
+            let Some(Ok(gpu)) = place else { continue };
+            let (device, name) = (gpu.device.clone(), gpu.device.info().label());
+            drop(gpu);
+            if !device.close_sync(deadline.saturating_duration_since(Instant::now())) {
+                tracing::warn!(device = name, "device still in use: not closed");
+                closed = false;
+            }
+        }
+        closed
     }
 
     fn opened(&self, kind: DeviceKind) -> Result<Arc<Gpu>, String> {
@@ -104,14 +127,14 @@ impl Gpus {
 }
 
 /// Compiles a small kernel on a thread of its own, to have the compiler loaded and its tables made. What comes of it
-/// does not matter: whoever compiles next reports errors.
-fn run_compiler(gpu: &Gpu) {
+/// does not matter: whoever compiles next reports errors. The thread keeps the device open until it is done.
+fn run_compiler(gpu: Arc<Gpu>) {
     const TEXT: &str = "WF_KERNEL(32) first(i128* out) {\n\
         bool overflow = false;\n\
         i128 product = wf_mul(out[0], out[1], &overflow);\n\
         out[threadIdx.x] = overflow ? (i128)0 : wf_quotient(product, out[2]);\n}\n";
-    let compiler = gpu.device.compiler();
     let work = move || {
+        let compiler = gpu.device.compiler();
         if let Err(error) = compiler.compile(&KernelSource::generated("first", TEXT, &["first"])) {
             tracing::debug!(%error, "the run-time compiler is not ready");
         }
@@ -121,3 +144,6 @@ fn run_compiler(gpu: &Gpu) {
         tracing::debug!(%error, "no thread to start the run-time compiler");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,14 +8,15 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
 
 use super::job::Job;
 use super::verify::compare;
 use super::warming::Warming;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::error_datafusion::from_datafusion;
 use crate::operator::Failure;
 use crate::pipeline::PipelineGraph;
 use crate::scan::unpruned;
@@ -59,11 +60,14 @@ impl Job {
         });
         let found = match ran {
             Err(Failure::Fallback(reason)) => return Ok(Err(reason)),
-            Err(Failure::Error(error)) => Err(error),
+            Err(Failure::Error(error)) => Err(unless_limit(error)?),
             Ok(()) => Ok(found),
         };
         let batches = self.on_cpu(original)?;
-        let expected = self.handle.block_on(batches.try_collect());
+        let expected = match self.handle.block_on(batches.try_collect()) {
+            Err(error) => Err(unless_limit(error)?),
+            expected => expected,
+        };
         Ok(Ok(Answers { found, expected }))
     }
 
@@ -98,5 +102,14 @@ impl Job {
             (pruned, whole) => pruned.is_ok() != whole.is_ok(),
         };
         Ok(is_changed && self.difference(&whole).is_none())
+    }
+}
+
+/// The error, unless it is a limit that was reached: that says nothing of the answer, and goes to whoever asked.
+fn unless_limit(error: DataFusionError) -> Result<DataFusionError> {
+    let error = from_datafusion(error);
+    match error.kind() {
+        Kind::Resources => Err(error.into()),
+        _ => Ok(error.into()),
     }
 }

@@ -52,20 +52,22 @@ fn tpch(args: &TpchArgs) -> Result<bool> {
             Some(Files::open(&data::prepare(&data, args.scale, args.layout)?)?)
         }
     };
-    let runtime = local::runtime()?;
-    let measured = runtime.block_on(local::interruptible(measure(args, files)));
-    runtime.shutdown_background();
-    measured
+    local::block_on(async {
+        match (&args.url, &files) {
+            (None, Some(own)) => {
+                let config = local::config(&[&own.folder], &flags(args))?;
+                local::with_server(config, async |server| measure(args, Some(server), files).await).await
+            }
+            _ => local::interruptible(measure(args, None, files)).await,
+        }
+    })
 }
 
-async fn measure(args: &TpchArgs, files: Option<Files>) -> Result<bool> {
-    let (server, url) = match (&args.url, &files) {
-        (None, Some(files)) => {
-            let server = LocalServer::start(local::config(&[&files.folder], &flags(args))?).await?;
-            let url = server.url().to_owned();
-            (Some(server), url)
-        }
-        (url, _) => (None, url.clone().unwrap_or_default()),
+/// Measures a server of this process, or the one at the URL.
+async fn measure(args: &TpchArgs, server: Option<&LocalServer>, files: Option<Files>) -> Result<bool> {
+    let url = match server {
+        Some(server) => server.url().to_owned(),
+        None => args.url.clone().unwrap_or_default(),
     };
     let mut session = Session::open(&url).await?;
     if let (Some(_), Some(device)) = (&args.url, &args.device) {
@@ -75,7 +77,7 @@ async fn measure(args: &TpchArgs, files: Option<Files>) -> Result<bool> {
         true => None,
         false => Some(on_cpu(&url).await?),
     };
-    let (device, rates) = match &server {
+    let (device, rates) = match server {
         Some(server) => device(&server.core)?,
         None => (format!("that of {url}"), None),
     };

@@ -1,5 +1,6 @@
 //! A server within this process, for commands that measure or check it: on a free loopback port, asked through the
-//! same client as any other server. In: a configuration. Out: its address, until it is dropped.
+//! same client as any other server. In: a configuration, and what is to be done with the server. Out: what comes of that, after
+//! the server is closed and its devices with it.
 
 mod session;
 
@@ -9,16 +10,21 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::config::sections::{SecurityOptions, ServerOptions};
 use crate::core::Core;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flight::{listen, service};
 use crate::observe::log;
+
+/// How long the end of a server waits for what its queries left behind, such as a kernel that is being compiled.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+/// The same after Ctrl-C.
+const INTERRUPTED_WAIT: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(in crate::cli) struct LocalServer {
@@ -51,6 +57,12 @@ impl LocalServer {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Stops its queries and closes its devices, waiting for both, `timeout` at most. Whether all are closed.
+    pub async fn close(self, timeout: Duration) -> bool {
+        self.served.abort();
+        self.core.close(timeout).await
+    }
 }
 
 impl Drop for LocalServer {
@@ -66,6 +78,13 @@ impl Drop for LocalServer {
 /// # Errors
 /// `Sql` as [`Config::load`].
 pub(in crate::cli) fn config(folders: &[&Path], flags: &[(String, String)]) -> Result<Config> {
+    let config = unlogged(folders, flags)?;
+    log::init(&config.server)?;
+    Ok(config)
+}
+
+/// The same without beginning to log, which a process does once.
+pub(in crate::cli) fn unlogged(folders: &[&Path], flags: &[(String, String)]) -> Result<Config> {
     let mut config = Config::load(None, flags)?;
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.server.http = false;
@@ -77,20 +96,41 @@ pub(in crate::cli) fn config(folders: &[&Path], flags: &[(String, String)]) -> R
         .iter()
         .map(|folder| folder.display().to_string())
         .collect();
-    log::init(&config.server)?;
     Ok(config)
 }
 
-/// Threads as `serve` has them.
+/// Does `work` on threads as `serve` has them, which have ended when it returns.
 ///
 /// # Errors
-/// `Resources` if they cannot be started.
-pub(in crate::cli) fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// `Resources` if they cannot be started, or the work's own.
+pub(in crate::cli) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(crate::query::STACK_BYTES)
         .build()
-        .map_err(|error| Error::resources(format!("threads: {error}")))
+        .map_err(|error| Error::resources(format!("threads: {error}")))?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(INTERRUPTED_WAIT);
+    outcome
+}
+
+/// Does `work` with a server that is closed after it, also when Ctrl-C ends it.
+///
+/// # Errors
+/// As [`LocalServer::start`], the work's own, or `Cancelled`.
+pub(in crate::cli) async fn with_server<T>(
+    config: Config,
+    work: impl AsyncFnOnce(&LocalServer) -> Result<T>,
+) -> Result<T> {
+    let server = LocalServer::start(config).await?;
+    let outcome = interruptible(work(&server)).await;
+    let is_interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Cancelled);
+    let timeout = match is_interrupted {
+        true => INTERRUPTED_WAIT,
+        false => CLOSE_WAIT,
+    };
+    server.close(timeout).await;
+    outcome
 }
 
 /// What `work` comes to, unless Ctrl-C comes first.
@@ -103,3 +143,6 @@ pub(in crate::cli) async fn interruptible<T>(work: impl Future<Output = Result<T
         _ = tokio::signal::ctrl_c() => Err(Error::cancelled("interrupted")),
     }
 }
+
+#[cfg(test)]
+mod tests;

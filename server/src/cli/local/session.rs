@@ -167,6 +167,7 @@ fn error_of(failure: Failure) -> Error {
         FailureKind::Usage => Error::sql(failure.message),
         FailureKind::Connection => Error::unavailable(failure.message),
         FailureKind::Denied => Error::denied(failure.message),
+        FailureKind::Limit => Error::resources(failure.message),
         FailureKind::Interrupted => Error::cancelled(failure.message),
         FailureKind::Query | FailureKind::OutputClosed => Error::data(failure.message),
     }

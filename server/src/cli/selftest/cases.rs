@@ -4,6 +4,7 @@ use crate::cli::sql::split::split;
 use crate::tpch::Query;
 
 const STATEMENTS: &str = include_str!("statements.sql");
+const TPCH: &str = "tpch/";
 const SECTION: &str = "-- section: ";
 const IN_ORDER: &str = ", in order";
 
@@ -30,10 +31,17 @@ pub struct Case {
     pub order: Order,
 }
 
+impl Case {
+    /// Whether it is over the TPC-H tables.
+    pub fn is_tpch(&self) -> bool {
+        self.name.starts_with(TPCH)
+    }
+}
+
 /// Those over the eight TPC-H tables.
 pub fn tpch() -> Vec<Case> {
     let case = |query: Query| Case {
-        name: format!("tpch/q{:02}", query.number()),
+        name: format!("{TPCH}q{:02}", query.number()),
         sql: query.sql(SCALE),
         order: Order::Of(query.sort_keys()),
     };

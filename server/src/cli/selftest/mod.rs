@@ -2,25 +2,29 @@
 //! machine. In: arguments. Out: a line a failure, a summary, and an exit code that is 0 only if nothing failed.
 
 mod cases;
+mod chosen;
+mod jobs;
+mod kernel_checks;
 mod queries;
 mod random;
 mod tables;
+mod tally;
 
-use std::collections::BTreeMap;
-use std::io::{Write, stdout};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use kernels::selftest::{self, Check};
-use kernels::{Device, DeviceKind, DeviceOptions};
 
-use super::local::{self, LocalServer, Plan};
+use super::local::{self, LocalServer};
 use crate::error::{Error, Result};
-use crate::error_device::on_device;
 use cases::Case;
-use queries::{Folder, Ran, Sessions};
+use chosen::Chosen;
+use jobs::Work;
+use queries::Folder;
+use tally::{Tally, print};
 
 /// What `--help` says.
 pub(super) const ABOUT: &str = "Check the kernels, and queries that use them, on a device of this machine.\n\n\
@@ -28,13 +32,19 @@ pub(super) const ABOUT: &str = "Check the kernels, and queries that use them, on
     from random inputs with plain code on the CPU; tpch/... are the 22 TPC-H queries at scale 0.01; sql/... are \
     statements over tables of all types. With --random instead, statements \
     that nobody wrote. Queries run in a server within this process, with verify = true, and their \
-    answers are compared with the CPU's.\n\n\
+    answers are compared with the CPU's. Several run side by side; one that reaches a limit of memory beside others \
+    runs again alone before it counts as failed.\n\n\
     The server takes its options from the environment, as `serve` does: WARPFLIGHT_NVRTC_FOLDER=/opt/nvrtc/lib.";
 
 /// Rows of a table of the statements: on a GPU enough for many blocks, on the emulation as few as still make several
 /// partitions.
 const ROWS_GPU: usize = 200_000;
 const ROWS_SIM: usize = 1_500;
+
+/// Queries that the server runs at once at least.
+const QUERIES_MIN: usize = 4;
+/// Jobs at once at most: each has two sessions with threads behind them.
+const JOBS_MAX: u16 = 256;
 
 /// What `warpflight selftest` takes.
 #[derive(Debug, Args)]
@@ -80,9 +90,28 @@ pub struct SelfTestArgs {
     #[arg(long, requires = "random")]
     raise: bool,
 
-    /// Print a line for every check, with its time
+    /// Run so many queries side by side; as many as there are CPU cores, unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX as i64))]
+    jobs: Option<u16>,
+
+    /// Begin no check later than so many seconds after the first one
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
+
+    /// Print a line for every check, with its time; of jobs side by side in any order
     #[arg(long, short)]
     verbose: bool,
+}
+
+impl SelfTestArgs {
+    fn jobs(&self) -> usize {
+        match self.jobs {
+            Some(jobs) => jobs.into(),
+            None => std::thread::available_parallelism()
+                .map_or(1, NonZeroUsize::get)
+                .min(JOBS_MAX.into()),
+        }
+    }
 }
 
 /// Runs the checks.
@@ -94,236 +123,57 @@ pub fn run(args: &SelfTestArgs) -> ExitCode {
     }
 }
 
-/// How the checks went so far.
-struct Tally {
-    verbose: bool,
-    passed: usize,
-    failed: usize,
-    whole: usize,
-    queries: usize,
-    /// How many queries the CPU ran a part of, by why; a query may have several reasons.
-    fallbacks: BTreeMap<String, usize>,
-    /// How many queries both the device and the CPU refused, by what the device said.
-    refusals: BTreeMap<String, usize>,
-}
-
-impl Tally {
-    fn note(&mut self, name: &str, wall: Duration, outcome: Result<(), String>) -> Result<()> {
-        match outcome {
-            Ok(()) => {
-                self.passed += 1;
-                if self.verbose {
-                    print(&format!("ok      {name:<40} {:>9.3} s\n", wall.as_secs_f64()))?;
-                }
-            }
-            Err(reason) => {
-                self.failed += 1;
-                print(&format!("FAILED  {name}: {reason}\n"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes where a query ran.
-    fn placed(&mut self, plan: &Plan) {
-        let reasons = match plan {
-            Plan::Whole => {
-                self.whole += 1;
-                return;
-            }
-            Plan::Part(reasons) => reasons,
-            Plan::None => "nothing of it is for a device",
-        };
-        for reason in reasons.split("; ") {
-            *self.fallbacks.entry(reason.to_owned()).or_default() += 1;
-        }
-    }
-
-    fn summary(&self) -> String {
-        let mut text = String::new();
-        if self.queries > 0 {
-            text.push_str(&format!(
-                "{} of {} queries ran wholly on the device\n",
-                self.whole, self.queries
-            ));
-        }
-        for (reason, count) in &self.fallbacks {
-            text.push_str(&format!("  {count} with a part on the CPU: {reason}\n"));
-        }
-        for (reason, count) in &self.refusals {
-            text.push_str(&format!("  {count} refused on both: {reason}\n"));
-        }
-        let all = self.passed + self.failed;
-        text.push_str(&format!("{} of {all} checks passed\n", self.passed));
-        text
-    }
-}
-
-/// What of everything was asked for.
-struct Chosen {
-    kernels: Vec<Check>,
-    tpch: Vec<Case>,
-    statements: Vec<Case>,
-    random: Option<random::Chosen>,
-}
-
-impl Chosen {
-    fn new(args: &SelfTestArgs) -> Result<Self> {
-        if let Some(count) = args.random {
-            let (seed, only, raise) = (args.seed, args.only, args.raise);
-            return Ok(Self {
-                kernels: Vec::new(),
-                tpch: Vec::new(),
-                statements: Vec::new(),
-                random: Some(random::Chosen {
-                    seed,
-                    count,
-                    only,
-                    raise,
-                }),
-            });
-        }
-        let prefix = args.prefix.as_str();
-        let of = |cases: Vec<Case>| {
-            cases
-                .into_iter()
-                .filter(|case| case.name.starts_with(prefix))
-                .collect()
-        };
-        let kernels = selftest::checks().into_iter();
-        let chosen = Self {
-            kernels: kernels.filter(|check| check.name.starts_with(prefix)).collect(),
-            tpch: of(cases::tpch()),
-            statements: of(cases::statements()),
-            random: None,
-        };
-        if chosen.kernels.is_empty() && chosen.tpch.is_empty() && chosen.statements.is_empty() {
-            return Err(Error::sql(format!(
-                "found --prefix {prefix:?}, expected the beginning of a check's name, such as tpch, sql/groups or {}",
-                selftest::checks().first().map_or("prelude/", |check| check.name)
-            )));
-        }
-        Ok(chosen)
-    }
-}
-
 /// Whether all checks passed.
 fn check(args: &SelfTestArgs) -> Result<bool> {
     let chosen = Chosen::new(args)?;
     let folder = Folder::new()?;
     let mut served: Vec<PathBuf> = Vec::new();
-    if !chosen.tpch.is_empty() && !args.rates {
-        served.push(folder.tpch()?);
-    }
-    if !chosen.statements.is_empty() && !args.rates {
-        let rows = if args.device == "sim" { ROWS_SIM } else { ROWS_GPU };
-        served.push(folder.statements(rows)?);
+    if !args.rates {
+        if chosen.cases.iter().any(Case::is_tpch) {
+            served.push(folder.tpch()?);
+        }
+        if !chosen.cases.iter().all(Case::is_tpch) {
+            let rows = if args.device == "sim" { ROWS_SIM } else { ROWS_GPU };
+            served.push(folder.statements(rows)?);
+        }
     }
     if let Some(random) = &chosen.random {
         served.push(random::write_tables(&folder, random.seed)?);
     }
-    let runtime = local::runtime()?;
-    let checked = runtime.block_on(local::interruptible(check_all(args, &chosen, &served)));
-    runtime.shutdown_background();
-    checked
+    let served: Vec<&Path> = served.iter().map(PathBuf::as_path).collect();
+    let mut config = local::config(&served, &[("device".to_owned(), args.device.clone())])?;
+    let jobs = args.jobs();
+    // A job runs one query at a time: none waits for its turn.
+    let limit = &mut config.limits.concurrent_queries_max;
+    *limit = jobs.max(*limit).max(QUERIES_MIN);
+    local::block_on(local::with_server(config, async |server| {
+        check_all(args, chosen, jobs, server).await
+    }))
 }
 
-async fn check_all(args: &SelfTestArgs, chosen: &Chosen, served: &[PathBuf]) -> Result<bool> {
-    let served: Vec<&Path> = served.iter().map(PathBuf::as_path).collect();
-    let config = local::config(&served, &[("device".to_owned(), args.device.clone())])?;
-    let server = LocalServer::start(config).await?;
-    let gpu = server.core.gpus.chosen(server.core.config.engine.device)?;
-    let Some(gpu) = gpu else {
+async fn check_all(args: &SelfTestArgs, chosen: Chosen, jobs: usize, server: &LocalServer) -> Result<bool> {
+    let Some(gpu) = server.core.gpus.chosen(server.core.config.engine.device)? else {
         return Err(Error::internal("a device that is the CPU"));
     };
     let info = gpu.device.info();
     print(&format!("device: {}, {}\n", info.label(), info.name))?;
     if args.rates {
-        return print_rates(&gpu.device).map(|()| true);
+        return kernel_checks::print_rates(&gpu.device).map(|()| true);
     }
-    let mut tally = Tally {
-        verbose: args.verbose,
-        passed: 0,
-        failed: 0,
-        whole: 0,
-        queries: 0,
-        fallbacks: BTreeMap::new(),
-        refusals: BTreeMap::new(),
-    };
-    if args.fenced && !chosen.kernels.is_empty() {
-        let options = DeviceOptions {
-            fence_buffers: true,
-            ordinal: info.ordinal,
-            ..match info.kind {
-                DeviceKind::Cuda => DeviceOptions::cuda(),
-                DeviceKind::Sim => DeviceOptions::sim(),
-            }
+    let limit = args.seconds.map(Duration::from_secs);
+    let tally = Arc::new(Tally::new(chosen.checks(args.seeds), limit, args.verbose));
+    if !chosen.kernels.is_empty() {
+        let device = match args.fenced {
+            true => kernel_checks::fenced(&gpu.device)?,
+            false => gpu.device.clone(),
         };
-        kernel_checks(
-            &Device::open(&options).map_err(on_device)?,
-            args.seeds,
-            &chosen.kernels,
-            &mut tally,
-        )?;
-    } else {
-        kernel_checks(&gpu.device, args.seeds, &chosen.kernels, &mut tally)?;
+        kernel_checks::run(&device, &chosen.kernels, args.seeds, &tally).await?;
     }
-    let mut sessions = Sessions::open(&server).await?;
-    for case in chosen.tpch.iter().chain(&chosen.statements) {
-        let start = Instant::now();
-        let outcome = sessions.run(case).await;
-        tally.queries += 1;
-        if let Ok(Ran { plan, .. }) = &outcome {
-            tally.placed(plan);
-        }
-        let outcome = outcome
-            .map(drop)
-            .map_err(|reason| format!("{reason}\n        {}", case.sql));
-        tally.note(&case.name, start.elapsed(), outcome)?;
-    }
+    jobs::run(server, jobs, Work::Cases(chosen.cases), &tally).await?;
     if let Some(random) = chosen.random {
-        random::run(random, &mut sessions, &mut tally).await?;
+        print(&format!("random statements: {random}\n"))?;
+        jobs::run(server, jobs, Work::Random(random), &tally).await?;
     }
     print(&tally.summary())?;
-    Ok(tally.failed == 0)
-}
-
-/// A line a step: million rows a second, and the memory that it moves at least, in gigabytes a second.
-fn print_rates(device: &Device) -> Result<()> {
-    for step in selftest::measure_throughput_sync(device).map_err(on_device)? {
-        let rate = step.rows_per_second();
-        let moved = rate * step.floor_bytes as f64 / 1e9;
-        print(&format!(
-            "{:>10.1} million rows a second, {moved:>8.1} GB/s: {}, {} rows\n",
-            rate / 1e6,
-            step.name,
-            step.rows
-        ))?;
-    }
-    Ok(())
-}
-
-fn kernel_checks(device: &Device, seeds: u64, checks: &[Check], tally: &mut Tally) -> Result<()> {
-    let mut printed = Ok(());
-    for seed in 0..seeds {
-        selftest::run(device, checks, seed, |outcome| {
-            let reason = outcome.result.clone().map_err(|failure| failure.0);
-            let noted = tally.note(
-                &format!("{}, seed {}", outcome.name, outcome.seed),
-                outcome.wall,
-                reason,
-            );
-            if let Err(error) = noted {
-                printed = Err(error);
-            }
-        });
-    }
-    printed
-}
-
-fn print(text: &str) -> Result<()> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Error::data(format!("standard output: {error}")))
+    Ok(tally.is_well())
 }

@@ -1,12 +1,16 @@
-//! Queries on the device against the same on the CPU. In: cases, a device's name. Out: for each whether the answers
-//! are equal, and where it ran.
+//! Queries on the device against the same on the CPU. In: cases. Out: for each whether the answers are equal, and where it
+//! ran.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::RwLock;
 
 use super::cases::{self, Case, Order};
 use super::tables;
-use crate::cli::local::{Answer, LocalServer, Plan, Session};
-use crate::error::{Error, Result};
+use super::tally::Tally;
+use crate::cli::local::{Answer, Plan, Session};
+use crate::error::{Error, Kind, Result};
 use crate::tpch::{self, Silent, TpchOptions};
 
 /// A folder that is removed with everything in it when it is dropped.
@@ -77,10 +81,35 @@ pub struct Ran {
     pub refused: Option<String>,
 }
 
+/// Who runs when several jobs do: all side by side, or one alone.
+pub struct Turns {
+    jobs: usize,
+    alone: RwLock<()>,
+    tally: Arc<Tally>,
+}
+
+impl Turns {
+    /// Of so many jobs.
+    pub fn new(jobs: usize, tally: Arc<Tally>) -> Self {
+        Self {
+            jobs,
+            alone: RwLock::default(),
+            tally,
+        }
+    }
+}
+
 /// Two sessions on one server: one on the device, one on the CPU.
 pub struct Sessions {
     device: Session,
     cpu: Session,
+    turns: Arc<Turns>,
+}
+
+/// What a case came to, and whether a limit was reached, which may be due to what ran beside it.
+struct Attempt {
+    outcome: Result<Ran, String>,
+    at_limit: bool,
 }
 
 impl Sessions {
@@ -88,16 +117,17 @@ impl Sessions {
     ///
     /// # Errors
     /// `Unavailable` if the server does not answer.
-    pub async fn open(server: &LocalServer) -> Result<Self> {
-        let mut device = Session::open(server.url()).await?;
+    pub async fn open(url: &str, turns: &Arc<Turns>) -> Result<Self> {
+        let mut device = Session::open(url).await?;
         device.set("verify", "true").await?;
-        let mut cpu = Session::open(server.url()).await?;
+        let mut cpu = Session::open(url).await?;
         cpu.set("device", "cpu").await?;
         // Filters that DataFusion makes of joined keys leave row groups out by statistics, which know nothing of NaN:
         // its answer would lack rows whose keys are equal as NaN is.
         cpu.set("datafusion.optimizer.enable_dynamic_filter_pushdown", "false")
             .await?;
-        Ok(Self { device, cpu })
+        let turns = Arc::clone(turns);
+        Ok(Self { device, cpu, turns })
     }
 
     /// Sets an option of the session on the device.
@@ -108,10 +138,38 @@ impl Sessions {
         self.device.set(name, value).await
     }
 
-    /// Runs a case on both: where it ran, or what was wrong.
+    /// Runs a case on both: where it ran, or what was wrong. One that reaches a limit beside others runs again alone.
     pub async fn run(&mut self, case: &Case) -> Result<Ran, String> {
+        let turns = Arc::clone(&self.turns);
+        let beside = turns.alone.read().await;
+        let Attempt { outcome, at_limit } = self.attempt(case).await;
+        drop(beside);
+        if !at_limit || turns.jobs == 1 {
+            return outcome;
+        }
+        turns.tally.again_alone();
+        let _alone = turns.alone.write().await;
+        self.attempt(case).await.outcome
+    }
+
+    async fn attempt(&mut self, case: &Case) -> Attempt {
         let expected = self.cpu.ask(&case.sql).await;
-        match (self.on_device(&case.sql).await, expected) {
+        let found = self.on_device(&case.sql).await;
+        let of = |error: Option<&Error>| error.is_some_and(|error| error.kind() == Kind::Resources);
+        let at_limit = of(found.as_ref().err()) || of(expected.as_ref().err());
+        Attempt {
+            outcome: self.agreed(case, found, expected).await,
+            at_limit,
+        }
+    }
+
+    async fn agreed(
+        &mut self,
+        case: &Case,
+        found: Result<(Plan, Answer)>,
+        expected: Result<Answer>,
+    ) -> Result<Ran, String> {
+        match (found, expected) {
             (Ok((plan, answer)), Ok(expected)) => {
                 same(case, &answer, &expected)?;
                 Ok(Ran { plan, refused: None })
@@ -157,3 +215,6 @@ fn same(case: &Case, answer: &Answer, expected: &Answer) -> Result<(), String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

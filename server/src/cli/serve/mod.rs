@@ -12,6 +12,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::transport::server::ServerTlsConfig;
+
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -20,6 +22,9 @@ use crate::observe::{http, log};
 
 /// How often idle sessions are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the end waits for what queries left behind on devices, such as a kernel that is being compiled.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
 
 /// Serves until a signal ends it.
 pub fn run(args: &ServeArgs) -> ExitCode {
@@ -50,6 +55,14 @@ async fn serve(args: &ServeArgs) -> Result<()> {
     tls::check_listen(&config)?;
     let transport_tls = tls::server_config(&config.security)?;
     let core = Core::new(config, &crate::config::store_environment()).await?;
+    let served = endpoints(&core, transport_tls).await;
+    core.close(CLOSE_WAIT).await;
+    tracing::info!("stopped");
+    served
+}
+
+/// Serves `core` until it has drained.
+async fn endpoints(core: &Arc<Core>, transport_tls: Option<ServerTlsConfig>) -> Result<()> {
     let config = &core.config;
     let shutdown = &core.shutdown;
     shutdown.on_signals()?;
@@ -60,7 +73,7 @@ async fn serve(args: &ServeArgs) -> Result<()> {
         address: listener.address(),
         tls: transport_tls.is_some(),
     };
-    let source = Arc::new(status::Source::new(&core, endpoint, listener.connections()));
+    let source = Arc::new(status::Source::new(core, endpoint, listener.connections()));
     core.metrics.set_totals_source({
         let source = Arc::clone(&source);
         move || source.totals()
@@ -79,20 +92,19 @@ async fn serve(args: &ServeArgs) -> Result<()> {
 
     let router = listen::transport(&config.server, transport_tls)?
         .add_service(health::service(shutdown.drain_started()).await)
-        .add_service(service::new(Arc::clone(&core))?);
+        .add_service(service::new(Arc::clone(core))?);
     let flight_server = async {
         let served = router
             .serve_with_incoming_shutdown(listener.incoming(), shutdown.stopped())
             .await;
         served.map_err(|error| Error::internal(format!("Flight SQL endpoint: {error}")))
     };
-    let sweep = tokio::spawn(sweep(Arc::clone(&core)));
+    let sweep = tokio::spawn(sweep(Arc::clone(core)));
     let catalog = Arc::clone(&core.catalog);
     tokio::spawn(async move { catalog.warn_of_broken().await });
-    ready::announce(&core, endpoint, http_address)?;
+    ready::announce(core, endpoint, http_address)?;
     let (flight_served, http_served) = tokio::join!(flight_server, http_server);
     sweep.abort();
-    tracing::info!("stopped");
     flight_served.and(http_served)
 }
 

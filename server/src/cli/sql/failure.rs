@@ -12,6 +12,8 @@ use arrow::error::ArrowError;
 pub enum FailureKind {
     /// The server refused or could not run the statement.
     Query,
+    /// The statement needs more than the server allows, or has left.
+    Limit,
     /// The arguments or a shell command make no sense.
     Usage,
     /// No connection, or it broke.
@@ -64,7 +66,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             FailureKind::OutputClosed => 0,
-            FailureKind::Query => 1,
+            FailureKind::Query | FailureKind::Limit => 1,
             FailureKind::Usage => 2,
             FailureKind::Connection => 3,
             FailureKind::Denied => 4,
@@ -85,6 +87,7 @@ impl Failure {
         let kind = match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => FailureKind::Denied,
             Code::Unavailable => FailureKind::Connection,
+            Code::ResourceExhausted => FailureKind::Limit,
             _ => FailureKind::Query,
         };
         let message = match status.message() {

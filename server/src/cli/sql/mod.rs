@@ -132,7 +132,7 @@ fn with_excerpt(mut failure: Failure, sql: &str, origin: Option<(&str, usize)>) 
     let excerpt = position::excerpt(&failure.message, sql, origin);
     if !excerpt.is_empty() {
         failure.message = format!("{}\n{excerpt}", failure.message);
-    } else if let (FailureKind::Query, Some((file, line))) = (failure.kind, origin) {
+    } else if let (FailureKind::Query | FailureKind::Limit, Some((file, line))) = (failure.kind, origin) {
         failure.message = format!("{}\n  in {file}, the statement on line {line}", failure.message);
     }
     failure

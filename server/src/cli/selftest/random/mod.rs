@@ -1,5 +1,5 @@
-//! Random statements over random tables, on the device and on the CPU. In: a seed, how many, a device. Out: a line a
-//! failure with the smallest statement found that fails too, and what ran where. Statement `K` of a seed is the same
+//! Random statements over random tables, on the device and on the CPU. In: a seed, a number, sessions. Out: a line for a
+//! failure, with the smallest statement found that fails too; what ran where. Statement `K` of a seed is the same
 //! however many others run.
 
 mod expr;
@@ -10,13 +10,15 @@ mod settings;
 mod tables;
 mod windows;
 
+use std::fmt;
+use std::ops::Range;
 use std::time::Instant;
 
 use kernels::selftest::Random;
 
 use super::cases::{Case, Order};
 use super::queries::{Folder, Ran, Sessions};
-use super::{Tally, print};
+use super::tally::Tally;
 use crate::cli::local::Plan;
 use crate::error::Result;
 use generate::Generator;
@@ -47,40 +49,52 @@ pub fn write_tables(folder: &Folder, seed: u64) -> Result<std::path::PathBuf> {
     folder.filled("random", |path| tables::write(path, seed))
 }
 
-/// Runs the statements.
-pub async fn run(chosen: Chosen, sessions: &mut Sessions, tally: &mut Tally) -> Result<()> {
-    let again = format!("--random {} --seed {}", chosen.count, chosen.seed);
-    print(&format!("random statements: {again}\n"))?;
-    let numbers = match chosen.only {
-        Some(number) => number..number + 1,
-        None => 0..chosen.count,
-    };
-    for number in numbers {
-        let mut random = Random::new(chosen.seed.wrapping_mul(0x0100_0000_01b3) ^ number);
-        let settings = Settings::random(&mut random);
-        let statement = Generator::new(random).statement();
-        let start = Instant::now();
-        if tally.verbose {
-            print(&format!("random/{number}: {settings}{statement}\n"))?;
+impl Chosen {
+    /// The numbers of the statements.
+    pub fn numbers(&self) -> Range<u64> {
+        match self.only {
+            Some(number) => number..number.saturating_add(1),
+            None => 0..self.count,
         }
-        tally.queries += 1;
-        let outcome = match attempt(chosen, sessions, &settings, &statement).await? {
-            Ok(ran) => {
-                match &ran.refused {
-                    Some(reason) => *tally.refusals.entry(headline(reason)).or_default() += 1,
-                    None => tally.placed(&ran.plan),
-                }
-                Ok(())
-            }
-            Err(reason) => Err(smallest(chosen, sessions, settings, statement, reason).await?),
-        };
-        tally.note(
-            &format!("random/{} --only {number}", chosen.seed),
-            start.elapsed(),
-            outcome,
-        )?;
     }
-    Ok(())
+}
+
+/// The arguments that make the same statements again.
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--random {} --seed {}", self.count, self.seed)
+    }
+}
+
+/// Runs statement `number`.
+///
+/// # Errors
+/// If settings cannot be set, or outcomes not be printed.
+pub async fn one(chosen: Chosen, number: u64, sessions: &mut Sessions, tally: &Tally) -> Result<()> {
+    let mut random = Random::new(chosen.seed.wrapping_mul(0x0100_0000_01b3) ^ number);
+    let settings = Settings::random(&mut random);
+    let statement = Generator::new(random).statement();
+    let start = Instant::now();
+    tally.announce(|| format!("random/{number}: {settings}{statement}\n"))?;
+    let outcome = match attempt(chosen, sessions, &settings, &statement).await? {
+        Ok(ran) => {
+            match &ran.refused {
+                Some(reason) => tally.refused(reason),
+                None => tally.placed(&ran.plan),
+            }
+            Ok(())
+        }
+        Err(reason) => {
+            let failing = Failing {
+                settings,
+                statement,
+                reason,
+            };
+            Err(failing.smallest(chosen, sessions, tally).await?)
+        }
+    };
+    let name = format!("random/{} --only {number}", chosen.seed);
+    tally.note(&name, start.elapsed(), outcome)
 }
 
 /// Runs one statement; the inner error is what is wrong with an answer.
@@ -111,46 +125,48 @@ async fn attempt(
     })
 }
 
-/// A failure in words, with what is left of the statement when all that can be dropped is.
-async fn smallest(
-    chosen: Chosen,
-    sessions: &mut Sessions,
+/// A statement that fails, and how.
+struct Failing {
     settings: Settings,
     statement: Statement,
     reason: String,
-) -> Result<String> {
-    let whole = format!("{reason}\n        {settings}{statement}");
-    let (mut settings, mut smallest, mut last) = (settings, statement.clone(), reason);
-    let mut tries = 0;
-    for plainer in settings.plainer() {
-        if let Err(reason) = attempt(chosen, sessions, &plainer, &smallest).await? {
-            (settings, last) = (plainer, reason);
-        }
-    }
-    let mut goes_on = true;
-    while goes_on {
-        goes_on = false;
-        for smaller in smallest.smaller() {
-            tries += 1;
-            if tries > TRIES_MAX {
-                break;
-            }
-            if let Err(reason) = attempt(chosen, sessions, &settings, &smaller).await? {
-                (smallest, last, goes_on) = (smaller, reason, true);
-                break;
-            }
-        }
-    }
-    Ok(format!(
-        "{whole}\n    smallest: {last}\n        {settings}{smallest}"
-    ))
 }
 
-/// The beginning of a message, without what differs from one to the next.
-fn headline(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let end = line.char_indices().nth(90).map_or(line.len(), |(at, _)| at);
-    line[..end].to_owned()
+impl Failing {
+    /// It in words, with what is left of it when all that can be dropped is, as far as there is time.
+    async fn smallest(mut self, chosen: Chosen, sessions: &mut Sessions, tally: &Tally) -> Result<String> {
+        let whole = self.to_string();
+        let mut tries = 0;
+        for plainer in self.settings.plainer() {
+            if tally.is_over() {
+                break;
+            }
+            if let Err(reason) = attempt(chosen, sessions, &plainer, &self.statement).await? {
+                (self.settings, self.reason) = (plainer, reason);
+            }
+        }
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = false;
+            for smaller in self.statement.smaller() {
+                tries += 1;
+                if tries > TRIES_MAX || tally.is_over() {
+                    break;
+                }
+                if let Err(reason) = attempt(chosen, sessions, &self.settings, &smaller).await? {
+                    (self.statement, self.reason, goes_on) = (smaller, reason, true);
+                    break;
+                }
+            }
+        }
+        Ok(format!("{whole}\n    smallest: {self}"))
+    }
+}
+
+impl fmt::Display for Failing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n        {}{}", self.reason, self.settings, self.statement)
+    }
 }
 
 #[cfg(test)]

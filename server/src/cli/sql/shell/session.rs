@@ -279,7 +279,9 @@ async fn connect(options: super::super::client::ConnectOptions) -> Outcome<(Clie
     match client.server_name().await {
         Ok(name) => Ok((client, name)),
         // A server that does not say its name may still answer queries.
-        Err(failure) if failure.kind == FailureKind::Query => Ok((client, String::new())),
+        Err(failure) if matches!(failure.kind, FailureKind::Query | FailureKind::Limit) => {
+            Ok((client, String::new()))
+        }
         Err(failure) => Err(failure),
     }
 }
