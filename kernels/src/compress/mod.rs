@@ -1,6 +1,8 @@
 //! Compressed pages to plain ones. Comes in: where each compressed piece lies and where it goes. Goes out: its bytes,
 //! or a flag in the error word. Snappy and raw LZ4 are ours; it knows nothing of what the pages hold.
 
+use std::cmp::Reverse;
+
 use crate::buffer::Buffer;
 use crate::device::Device;
 use crate::error::Result;
@@ -10,6 +12,12 @@ use crate::module::{Kernel, KernelSource};
 use crate::plain::Plain;
 use crate::reservation::Reservation;
 use crate::stream::Stream;
+
+/// Plain bytes from which a piece has a block to itself. WHY
+const LARGE_BYTES: u32 = 16 << 10;
+const WARP_THREADS: u32 = 32;
+/// Warps of a block: so many smaller pieces share one.
+const BLOCK_WARPS: usize = 8;
 
 /// How a piece is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,8 +56,16 @@ pub(crate) fn source() -> KernelSource {
     let text = concat!(
         "#line 1 \"page.cuh\"\n",
         include_str!("page.cuh"),
+        "#line 1 \"copies.cuh\"\n",
+        include_str!("copies.cuh"),
         "#line 1 \"tokens.cuh\"\n",
         include_str!("tokens.cuh"),
+        "#line 1 \"block_page.cuh\"\n",
+        include_str!("block_page.cuh"),
+        "#line 1 \"block_groups.cuh\"\n",
+        include_str!("block_groups.cuh"),
+        "#line 1 \"block_tokens.cuh\"\n",
+        include_str!("block_tokens.cuh"),
         "#line 1 \"snappy.cuh\"\n",
         include_str!("snappy.cuh"),
         "#line 1 \"lz4.cuh\"\n",
@@ -93,12 +109,19 @@ impl Decompressor {
         if blobs.is_empty() {
             return Ok(());
         }
-        let table = stream.upload_values(reservation, blobs)?;
+        // Largest first: what is begun last is over soon.
+        let mut blobs = blobs.to_vec();
+        blobs.sort_by_key(|blob| Reverse(blob.target_bytes));
+        let large = blobs.partition_point(|blob| blob.target_bytes >= LARGE_BYTES);
+        let blocks = large + (blobs.len() - large).div_ceil(BLOCK_WARPS);
+        let table = stream.upload_values(reservation, &blobs)?;
         let args = Args::new()
             .buffer(&table)
             .value(blobs.len() as u32)
+            .value(large as u32)
             .view(error.view());
         let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
-        stream.launch(&self.decompress, Grid::covering(blobs.len(), 2, 64), &args)
+        let grid = Grid::covering(blocks, 1, WARP_THREADS * BLOCK_WARPS as u32);
+        stream.launch(&self.decompress, grid, &args)
     }
 }
