@@ -22,7 +22,7 @@ struct BlockShared {
   __align__(16) u32 ring[RING_WORDS + 4u];  // the first word again at the end
   __align__(8) u16 exits[BATCH_BYTES];
   i32 entries[BLOCK_ENTRIES];
-  i32 origins[BLOCK_GROUP_BYTES];
+  i32 origins[BLOCK_GROUP_BYTES / 32u * 33u];
   u32 marks[BLOCK_GROUP_BYTES / 32u];  // a bit a byte; zeros between groups
   WarpTokens warps[BLOCK_WARPS];
   u32 next;  // where the batch's last token ends

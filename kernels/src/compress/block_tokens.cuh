@@ -14,16 +14,21 @@ WF_DEVICE u32 token_size(const Token& token) {
 WF_DEVICE u32 size_bytes(u32 size) { return size & 0xfffffu; }
 WF_DEVICE u32 size_pieces(u32 size) { return size >> 20; }
 
-// For each byte of a cell, a byte: where in the range the next token starts that is in another cell. If the tokens leave
-// the range before, LAST and where the last one starts.
-#define LAST 128u
+// For each byte of a cell, a byte: where in the range the next token starts that is in another cell. The last token of a
+// range leads to its own start.
+WF_DEVICE u32 byte_of(u32 word, u32 index) { return word >> 8u * index & 255u; }
 
-WF_DEVICE u32 byte_of(u32 word, u32 index) { return word >> 8u * (index & 3u) & 255u; }
-
-// For places in a range, where `links` lead from there; LAST stays.
+// Where `links` lead from a place in the range. Shuffles look at the 5 lowest bits of a lane's number.
 WF_DEVICE u32 follow_link(u32 links, u32 place) {
-  u32 further = byte_of(wf_shfl(links, place >> 2 & 31u), place);
-  return place < LAST ? further : place;
+  return __byte_perm(wf_shfl(links, place >> 2), 0, 0x4440u | (place & 3u));
+}
+// The same for the four places that `links` hold.
+WF_DEVICE u32 double_links(u32 links) {
+  u32 first = wf_shfl(links, links >> 2), second = wf_shfl(links, links >> 10);
+  u32 third = wf_shfl(links, links >> 18), fourth = wf_shfl(links, links >> 26);
+  // Of two words a byte each: the first's is chosen by the lowest 4 bits, the second's by the next.
+  u32 in_cell = links & 0x03030303u, choice = in_cell | in_cell >> 4 | 0x400040u;
+  return __byte_perm(__byte_perm(first, second, choice), __byte_perm(third, fourth, choice >> 16), 0x5410);
 }
 
 struct Links {
@@ -45,7 +50,7 @@ template <class Codec> WF_DEVICE Links link_cells(BlockPage* page, u32 entry, u3
   for (u32 j = 0; j < 4u; j++) {
     u32 next = j < 3u ? byte_of(low, j + 1u) : byte_of(high, 0);
     end[j] = Codec::template end<BlockPage>(byte_of(low, j), next, cell + j - entry, left) + entry;
-    link[j] = end[j] - range < stop ? end[j] - range : LAST | (mine + j);
+    link[j] = end[j] - range < stop ? end[j] - range : mine + j;
   }
   // 0xffff, which is no place of a batch or near it, for NOWHERE.
   uint2 ends = make_uint2(wf_min(end[0], 0xffffu) | wf_min(end[1], 0xffffu) << 16,
@@ -60,15 +65,12 @@ template <class Codec> WF_DEVICE Links link_cells(BlockPage* page, u32 entry, u3
 #pragma unroll
   for (u32 step = 0; step < 5u; step++) {
     links.after[step] = all;
-    u32 further = 0;
-#pragma unroll
-    for (u32 j = 0; j < 4u; j++) further |= follow_link(links.after[step], byte_of(all, j)) << 8u * j;
-    all = further;
+    all = double_links(all);
   }
   __syncwarp();  // where the tokens of all lanes end is there
   u32 exit[4];
 #pragma unroll
-  for (u32 j = 0; j < 4u; j++) exit[j] = exits[range + (byte_of(all, j) & 127u)];
+  for (u32 j = 0; j < 4u; j++) exit[j] = exits[range + byte_of(all, j)];
   __syncwarp();  // and read
   *(uint2*)&exits[cell] = make_uint2(exit[0] | exit[1] << 16, exit[2] | exit[3] << 16);
   return links;
@@ -118,16 +120,17 @@ template <class Codec> WF_DEVICE bool copy_tokens(BlockPage* page) {
     bool here = at < wf_min(range + RANGE_BYTES, end);
     if (threadIdx.x == BLOCK_THREADS - 1u) shared->next = here ? shared->exits[at] : at;
 
-    // The lane's cell, and its tokens.
-    u32 place = here ? at - range : LAST;
+    // The lane's cell, and its tokens. Without any, all this is about places that are not.
+    u32 place = at - range;
 #pragma unroll
     for (u32 step = 0; step < 5u; step++) {
       u32 further = follow_link(links.after[step], place);
       if (lane >> step & 1u) place = further;
     }
-    u32 seconds = wf_shfl(links.seconds, place >> 2 & 31u) >> 2u * (place & 3u) & 3u;
-    bool has_first = place < LAST, has_second = has_first && seconds != 0;
-    u32 first_at = range + place - entry, second_at = (range + place & ~3u) + seconds - entry;
+    u32 cell = place & ~3u, seconds = wf_shfl(links.seconds, place >> 2) >> 2u * (place & 3u) & 3u;
+    // After the last cell it comes again and again.
+    bool has_first = here && (wf_shfl_up(cell, 1u) != cell || lane == 0), has_second = has_first && seconds != 0;
+    u32 first_at = range + place - entry, second_at = range + cell + seconds - entry;
     Token first = {0, 0, 0, 0, false, true}, second = first;
     if (has_first) first = Codec::token(page, first_at, left);
     if (has_second) second = Codec::token(page, second_at, left);
@@ -145,15 +148,13 @@ template <class Codec> WF_DEVICE bool copy_tokens(BlockPage* page) {
     Batch batch = gather_batch(shared);
     u32 bytes = size_bytes(batch.size);
     if (bytes > page->target_bytes - page->out) return false;
-    Starts starts = {{NOWHERE, NOWHERE, NOWHERE, NOWHERE}};
-    bool sound = true;
-    if (batch.reached) {
-      u32 first_start = batch.before + after - size, second_start = first_start + first_size;
-      sound = put_entries(page, first, size_bytes(first_start), size_pieces(first_start));
-      sound = put_entries(page, second, size_bytes(second_start), size_pieces(second_start)) && sound;
-      add_starts(&starts.of[0], first, size_bytes(first_start));
-      add_starts(&starts.of[2], second, size_bytes(second_start));
-    }
+    if (!batch.reached) first = second = Token{0, 0, 0, 0, false, true};
+    u32 first_start = batch.before + after - size, second_start = first_start + first_size;
+    bool sound = put_entries(page, first, size_bytes(first_start), size_pieces(first_start));
+    sound = put_entries(page, second, size_bytes(second_start), size_pieces(second_start)) && sound;
+    Starts<Codec::PIECES> starts;
+    put_starts(&starts, 0, first, size_bytes(first_start));
+    put_starts(&starts, 1, second, size_bytes(second_start));
     u32 next = shared->next;
     if (!copy_block_entries(page, starts, bytes, sound)) return false;
 

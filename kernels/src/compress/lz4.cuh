@@ -24,6 +24,8 @@ template <class P> WF_DEVICE bool lz4_length(P* page, u32* length) {
 
 // All that belongs to a token that is not long lies in the window.
 struct Lz4 {
+  static const u32 PIECES = 2;  // of a token: a literal and a match
+
   template <class P> static __device__ __forceinline__ u32 end(u32 first, u32 next, u32 at, u32 left) {
     u32 literal = first >> 4, end = at + 1u + literal;
     if (literal == 15u) end += 1u + next;

@@ -5,6 +5,8 @@
 WF_DEVICE u32 snappy_offset_bytes(u32 kind) { return 1u << (kind - 1u & 3u); }
 
 struct Snappy {
+  static const u32 PIECES = 1;  // of a token: a literal or a match
+
   // Whether a literal's length is the byte after the tag, and the literal may belong to a batch nevertheless.
   template <class P> static __device__ __forceinline__ bool has_byte(u32 tag) {
     return P::LITERAL_MAX >= 256u && tag == 60u << 2;
