@@ -14,7 +14,7 @@ use crate::reservation::Reservation;
 use crate::stream::Stream;
 
 /// Plain bytes from which a piece has a block to itself. WHY
-const LARGE_BYTES: u32 = 16 << 10;
+pub(crate) const LARGE_BYTES: u32 = 16 << 10;
 const WARP_THREADS: u32 = 32;
 /// Warps of a block: so many smaller pieces share one.
 const BLOCK_WARPS: usize = 8;
@@ -82,6 +82,7 @@ pub(crate) fn source() -> KernelSource {
 #[derive(Debug, Clone)]
 pub struct Decompressor {
     decompress: Kernel,
+    large_bytes: u32,
 }
 
 impl Decompressor {
@@ -89,7 +90,14 @@ impl Decompressor {
     pub fn new(device: &Device) -> Result<Self> {
         Ok(Self {
             decompress: device.module(&source())?.kernel("decompress")?,
+            large_bytes: LARGE_BYTES,
         })
+    }
+
+    /// The same, but pieces of that many plain bytes and more have a block each. Which have changes no result: tests
+    /// send all pieces either way.
+    pub fn with_large_bytes(self, large_bytes: u32) -> Self {
+        Self { large_bytes, ..self }
     }
 
     /// Device bytes that [`Self::decompress`] draws on its reservation for `count` pieces.
@@ -112,7 +120,7 @@ impl Decompressor {
         // Largest first: what is begun last is over soon.
         let mut blobs = blobs.to_vec();
         blobs.sort_by_key(|blob| Reverse(blob.target_bytes));
-        let large = blobs.partition_point(|blob| blob.target_bytes >= LARGE_BYTES);
+        let large = blobs.partition_point(|blob| blob.target_bytes >= self.large_bytes);
         let blocks = large + (blobs.len() - large).div_ceil(BLOCK_WARPS);
         let table = stream.upload_values(reservation, &blobs)?;
         let args = Args::new()
