@@ -106,19 +106,19 @@ WF_DEVICE void copy_origins(const BlockPage* page, const i32 (&origin)[OWN_BYTES
 }
 
 // Writes the `bytes` of output that the entries in shared memory stand for, which the caller's pieces start at
-// `starts`. False, and nothing is written, if not all threads are `sound`.
+// `starts`.
 template <u32 Pieces>
-WF_DEVICE bool copy_block_entries(BlockPage* page, const Starts<Pieces>& starts, u32 bytes, bool sound) {
+WF_DEVICE void copy_block_entries(BlockPage* page, const Starts<Pieces>& starts, u32 bytes) {
   BlockShared* shared = page->shared;
   u32 before = 0;
   i32 group = -(i32)((u64)(page->target + page->out) % OWN_BYTES);
-  do {
+  while (group < (i32)bytes) {
 #pragma unroll
     for (u32 piece = 0; piece < 2u * Pieces; piece++) {
       u32 byte = starts.of[piece] - (u32)group;
       if (byte < BLOCK_GROUP_BYTES) atomicOr(&shared->marks[byte / 32u], 1u << byte % 32u);
     }
-    if (__syncthreads_or(!sound)) return false;  // the entries and marks of all threads are there
+    __syncthreads();  // the entries and marks of all threads are there
     i32 origin[OWN_BYTES], place = group + (i32)(OWN_BYTES * threadIdx.x);
     u32 marks = ((const u8*)shared->marks)[threadIdx.x], all;
     u32 mine = before + entries_before(shared, marks, &all);
@@ -135,7 +135,6 @@ WF_DEVICE bool copy_block_entries(BlockPage* page, const Starts<Pieces>& starts,
     if (valid != 0) copy_origins(page, origin, group, valid);
     __syncthreads();  // for what refers to these bytes; and all of shared memory but the ring is free again
     group += (i32)BLOCK_GROUP_BYTES;
-  } while (group < (i32)bytes);
+  }
   page->out += bytes;
-  return true;
 }

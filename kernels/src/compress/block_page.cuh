@@ -10,7 +10,8 @@
 #define SECTION_BYTES 256u                // of these, a warp's
 #define OWN_BYTES 8u                      // and a thread's
 #define RING_WORDS (RING_BYTES / 4u)
-#define BLOCK_ENTRIES 516u  // most literals and matches of a batch: each takes 2 bytes, but for the last token's
+#define BLOCK_ENTRIES 516u                // more than the literals and matches of a batch: each takes 2 bytes, but for
+                                          // the last token's
 
 // What the warps of a block tell each other about their tokens.
 struct WarpTokens {
@@ -22,6 +23,7 @@ struct BlockShared {
   __align__(16) u32 ring[RING_WORDS + 4u];  // the first word again at the end
   __align__(8) u16 exits[BATCH_BYTES];
   i32 entries[BLOCK_ENTRIES];
+  __align__(8) u32 starts[BLOCK_ENTRIES];  // of the pieces in the batch's output; after the last, where that ends
   i32 origins[BLOCK_GROUP_BYTES / 32u * 33u];
   u32 marks[BLOCK_GROUP_BYTES / 32u];  // a bit a byte; zeros between groups
   WarpTokens warps[BLOCK_WARPS];

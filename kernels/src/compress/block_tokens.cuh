@@ -97,10 +97,16 @@ WF_DEVICE Batch gather_batch(const BlockShared* shared) {
 
 // The piece's entry; whether the piece is sound. `start` is where it goes in the batch's output.
 WF_DEVICE bool put_entries(BlockPage* page, const Token& token, u32 start, u32 entry) {
-  i32* entries = page->shared->entries;
+  BlockShared* shared = page->shared;
   u32 match_start = start + token.literal;
-  if (token.literal != 0) entries[entry++] = literal_entry(start, token.place);
-  if (token.match != 0) entries[entry] = match_entry(token.offset);
+  if (token.literal != 0) {
+    shared->starts[entry] = start;
+    shared->entries[entry++] = literal_entry(start, token.place);
+  }
+  if (token.match != 0) {
+    shared->starts[entry] = match_start;
+    shared->entries[entry] = match_entry(token.offset);
+  }
   return token.fits && (token.match == 0 || token.offset - 1u < page->out + match_start);
 }
 
@@ -156,7 +162,10 @@ template <class Codec> WF_DEVICE bool copy_tokens(BlockPage* page) {
     put_starts(&starts, 0, first, size_bytes(first_start));
     put_starts(&starts, 1, second, size_bytes(second_start));
     u32 next = shared->next;
-    if (!copy_block_entries(page, starts, bytes, sound)) return false;
+    if (threadIdx.x == 0) shared->starts[size_pieces(batch.size)] = bytes;
+    if (__syncthreads_or(!sound)) return false;  // the entries of all threads are there
+    join_runs(shared, size_pieces(batch.size));
+    copy_block_entries(page, starts, bytes);
 
     if (batch.long_at == NOWHERE) {
       page->in += wf_min(next - entry, left);

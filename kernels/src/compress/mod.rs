@@ -62,6 +62,8 @@ pub(crate) fn source() -> KernelSource {
         include_str!("tokens.cuh"),
         "#line 1 \"block_page.cuh\"\n",
         include_str!("block_page.cuh"),
+        "#line 1 \"block_runs.cuh\"\n",
+        include_str!("block_runs.cuh"),
         "#line 1 \"block_groups.cuh\"\n",
         include_str!("block_groups.cuh"),
         "#line 1 \"block_tokens.cuh\"\n",
