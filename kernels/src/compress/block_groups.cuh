@@ -62,25 +62,26 @@ WF_DEVICE void trace_block_origins(BlockShared* shared, i32 (&origin)[OWN_BYTES]
   }
 }
 
-// Entries of the group that start before the caller's section and its 8 bytes; and in `*all` those of the whole group.
+// Entries of the group that start before the caller's bytes, whose marks are given; and in `*all` those of the group.
 WF_DEVICE u32 entries_before(const BlockShared* shared, u32 own_marks, u32* all) {
-  u32 lane = wf_lane_id(), words = SECTION_BYTES / 32u * wf_warp_id();
-  u32 low = (u32)__popc(shared->marks[lane]), high = (u32)__popc(shared->marks[WF_WARP + lane]);
-  u32 sections = (lane < words ? low : 0) + (WF_WARP + lane < words ? high : 0);
-  u32 sums = __reduce_add_sync(WF_ALL_LANES, sections << 16 | low + high);
-  u32 own = (u32)__popc(own_marks);
+  u32 sums = 0, own = (u32)__popc(own_marks);
+#pragma unroll
+  for (u32 word = wf_lane_id(); word < MARK_WORDS; word += WF_WARP) {
+    u32 count = (u32)__popc(shared->marks[word]);
+    sums += word < SECTION_BYTES / 32u * wf_warp_id() ? count << 16 | count : count;
+  }
+  sums = __reduce_add_sync(WF_ALL_LANES, sums);
   *all = sums & 0xffffu;
   return (sums >> 16) + wf_warp_scan<WfSum>(own) - own;
 }
 
-// Where the caller's bytes come from, as the entries say. Those outside the batch, which `valid` lacks, are literals
-// that nobody wants.
+// Where the caller's bytes come from, as the entries say. Those outside the batch, which `valid` lacks, are let
+// alone.
 WF_DEVICE void find_origins(const BlockShared* shared, i32 (&origin)[OWN_BYTES], u32 marks, u32 before, u32 valid) {
   const i32* entry = shared->entries + before - 1;
 #pragma unroll
   for (u32 j = 0; j < OWN_BYTES; j++) {
     entry += marks >> j & 1u;
-    origin[j] = OF_LITERAL;
     if (valid >> j & 1u) origin[j] = (i32)(OWN_BYTES * threadIdx.x + j) + *entry;
   }
 }
@@ -119,19 +120,23 @@ WF_DEVICE void copy_block_entries(BlockPage* page, const Starts<Pieces>& starts,
       if (byte < BLOCK_GROUP_BYTES) atomicOr(&shared->marks[byte / 32u], 1u << byte % 32u);
     }
     __syncthreads();  // the entries and marks of all threads are there
-    i32 origin[OWN_BYTES], place = group + (i32)(OWN_BYTES * threadIdx.x);
-    u32 marks = ((const u8*)shared->marks)[threadIdx.x], all;
-    u32 mine = before + entries_before(shared, marks, &all);
     // The first thread's bytes begin before the batch, at most, and the last one's end after it.
+    i32 origin[OWN_BYTES], place = group + (i32)(OWN_BYTES * threadIdx.x), left = (i32)bytes - place;
     u32 valid = place >= 0 ? 255u : 255u << -place & 255u;
-    i32 left = (i32)bytes - place;
     if (left < (i32)OWN_BYTES) valid = left <= 0 ? 0 : valid & (1u << left) - 1u;
-    find_origins(shared, origin, marks, mine, valid);
-    write_origins(shared, origin, 255u);
-    before += all;
+#pragma unroll
+    for (u32 j = 0; j < OWN_BYTES; j++) origin[j] = OF_LITERAL;
+    // Warps that lie behind the end are in the last group.
+    if (__any_sync(WF_ALL_LANES, valid != 0)) {
+      u32 marks = ((const u8*)shared->marks)[threadIdx.x], all;
+      u32 mine = before + entries_before(shared, marks, &all);
+      find_origins(shared, origin, marks, mine, valid);
+      write_origins(shared, origin, 255u);
+      before += all;
+    }
     trace_block_origins(shared, origin, wf_max(-group, 0));
     // Tracing has a barrier behind the reading of marks.
-    if (threadIdx.x < BLOCK_GROUP_BYTES / 32u) shared->marks[threadIdx.x] = 0;
+    if (threadIdx.x < MARK_WORDS) shared->marks[threadIdx.x] = 0;
     if (valid != 0) copy_origins(page, origin, group, valid);
     __syncthreads();  // for what refers to these bytes; and all of shared memory but the ring is free again
     group += (i32)BLOCK_GROUP_BYTES;

@@ -1,17 +1,16 @@
 // A page while a block decompresses it: the same as a warp's, but for a larger window, which moves by half its size at
 // places that are multiples of that.
 
-#define BLOCK_THREADS 256u
-#define BLOCK_WARPS 8u
-#define RING_BYTES 2048u                  // held in shared memory: a ring, a byte lies at its address modulo the size
-#define BATCH_BYTES 1024u                 // tokens that start in so many bytes are a batch: 4 bytes a thread
-#define RANGE_BYTES 128u                  // of these, a warp's
-#define BLOCK_GROUP_BYTES 2048u           // output written together: 8 bytes a thread
-#define SECTION_BYTES 256u                // of these, a warp's
-#define OWN_BYTES 8u                      // and a thread's
+#define BLOCK_THREADS (BLOCK_WARPS * WF_WARP)
+#define RANGE_BYTES 128u                              // compressed bytes that a warp looks at: 4 a thread
+#define BATCH_BYTES (RANGE_BYTES * BLOCK_WARPS)       // tokens that start in so many are a batch
+#define RING_BYTES (2u * BATCH_BYTES)                 // held in shared memory; a byte lies at its address modulo the size
 #define RING_WORDS (RING_BYTES / 4u)
-#define BLOCK_ENTRIES 516u                // more than the literals and matches of a batch: each takes 2 bytes, but for
-                                          // the last token's
+#define BLOCK_ENTRIES (BATCH_BYTES / 2u + 4u)         // literals and matches take 2 bytes each, but for the last token's
+#define OWN_BYTES 8u                                  // output written together: a thread's,
+#define SECTION_BYTES (OWN_BYTES * WF_WARP)           // a warp's,
+#define BLOCK_GROUP_BYTES (SECTION_BYTES * BLOCK_WARPS)  // and a block's
+#define MARK_WORDS (BLOCK_GROUP_BYTES / 32u)
 
 // What the warps of a block tell each other about their tokens.
 struct WarpTokens {
@@ -25,7 +24,7 @@ struct BlockShared {
   i32 entries[BLOCK_ENTRIES];
   __align__(8) u32 starts[BLOCK_ENTRIES];  // of the pieces in the batch's output; after the last, where that ends
   i32 origins[BLOCK_GROUP_BYTES / 32u * 33u];
-  u32 marks[BLOCK_GROUP_BYTES / 32u];  // a bit a byte; zeros between groups
+  u32 marks[MARK_WORDS];  // a bit a byte; zeros between groups
   WarpTokens warps[BLOCK_WARPS];
   u32 next;  // where the batch's last token ends
 };

@@ -114,7 +114,7 @@ WF_DEVICE bool put_entries(BlockPage* page, const Token& token, u32 start, u32 e
 template <class Codec> WF_DEVICE bool copy_tokens(BlockPage* page) {
   BlockShared* shared = page->shared;
   u32 lane = wf_lane_id(), below = wf_lanes_below(), range = RANGE_BYTES * wf_warp_id();
-  if (threadIdx.x < BLOCK_GROUP_BYTES / 32u) shared->marks[threadIdx.x] = 0;
+  if (threadIdx.x < MARK_WORDS) shared->marks[threadIdx.x] = 0;
   while (page->in < page->source_bytes) {
     move_window(page);
     u32 entry = (u32)((u64)page->source + page->in - page->held), left = page->source_bytes - page->in;

@@ -37,7 +37,7 @@ union Room {
 };
 
 // The first `large` of the pages have a block each.
-WF_KERNEL(256) decompress(const WfBlob* blobs, u32 count, u32 large, WfError* error) {
+WF_KERNEL(BLOCK_THREADS) decompress(const WfBlob* blobs, u32 count, u32 large, WfError* error) {
   __shared__ Room room;
   if (blockIdx.x < large) {
     decompress_page<BlockPage>(blobs[blockIdx.x], &room.block, error);

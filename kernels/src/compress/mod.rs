@@ -17,7 +17,7 @@ use crate::stream::Stream;
 pub(crate) const LARGE_BYTES: u32 = 16 << 10;
 const WARP_THREADS: u32 = 32;
 /// Warps of a block: so many smaller pieces share one.
-const BLOCK_WARPS: usize = 8;
+const BLOCK_WARPS: usize = 16;
 
 /// How a piece is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +77,7 @@ pub(crate) fn source() -> KernelSource {
     );
     KernelSource::library("decompress", text, &["decompress"])
         .define("WF_CODEC_SNAPPY", format!("{}u", Codec::Snappy as u32))
+        .define("BLOCK_WARPS", format!("{BLOCK_WARPS}u"))
         .define("WF_CODEC_LZ4", format!("{}u", Codec::Lz4Raw as u32))
 }
 
