@@ -13,8 +13,13 @@ use crate::plain::Plain;
 use crate::reservation::Reservation;
 use crate::stream::Stream;
 
-/// Plain bytes from which a piece has a block to itself. WHY
-pub(crate) const LARGE_BYTES: u32 = 16 << 10;
+/// Pieces below so many plain bytes never have a block to themselves. A warp takes 9 ns a byte, so they are over in
+/// 0.3 ms, and a block has one or two dozen batches to read in a page before its warps have all something to do.
+pub(crate) const LARGE_BYTES: u32 = 32 << 10;
+/// A multiprocessor full of pages, a warp each, is as fast as so many warps that are alone. A page that is less than
+/// this part of a multiprocessor's share of the launch is over before the others are, and costs a warp fewer
+/// instructions than a block.
+const WARPS_PER_MULTIPROCESSOR: u64 = 16;
 const WARP_THREADS: u32 = 32;
 /// Warps of a block: so many smaller pieces share one.
 const BLOCK_WARPS: usize = 16;
@@ -85,7 +90,9 @@ pub(crate) fn source() -> KernelSource {
 #[derive(Debug, Clone)]
 pub struct Decompressor {
     decompress: Kernel,
-    large_bytes: u32,
+    multiprocessors: u64,
+    /// Instead of what [`Self::large_bytes`] finds.
+    large_bytes: Option<u32>,
 }
 
 impl Decompressor {
@@ -93,14 +100,27 @@ impl Decompressor {
     pub fn new(device: &Device) -> Result<Self> {
         Ok(Self {
             decompress: device.module(&source())?.kernel("decompress")?,
-            large_bytes: LARGE_BYTES,
+            multiprocessors: u64::from(device.info().multiprocessors.max(1)),
+            large_bytes: None,
         })
     }
 
     /// The same, but pieces of that many plain bytes and more have a block each. Which have changes no result: tests
     /// send all pieces either way.
     pub fn with_large_bytes(self, large_bytes: u32) -> Self {
-        Self { large_bytes, ..self }
+        Self {
+            large_bytes: Some(large_bytes),
+            ..self
+        }
+    }
+
+    /// Plain bytes from which a piece has a block to itself.
+    fn large_bytes(&self, blobs: &[Blob]) -> u32 {
+        self.large_bytes.unwrap_or_else(|| {
+            let total: u64 = blobs.iter().map(|blob| u64::from(blob.target_bytes)).sum();
+            let share = total / (self.multiprocessors * WARPS_PER_MULTIPROCESSOR);
+            u32::try_from(share).map_or(u32::MAX, |share| share.max(LARGE_BYTES))
+        })
     }
 
     /// Device bytes that [`Self::decompress`] draws on its reservation for `count` pieces.
@@ -108,7 +128,7 @@ impl Decompressor {
         crate::arena::rounded(count * size_of::<Blob>())
     }
 
-    /// Queues the decompression of all pieces in one launch. `uses` are the buffers that they lie in and go to.
+    /// Queues the decompression of all pieces in one launch: large ones have a block each, others a warp. `uses` are the buffers that they lie in and go to.
     pub fn decompress(
         &self,
         stream: &Stream,
@@ -120,10 +140,11 @@ impl Decompressor {
         if blobs.is_empty() {
             return Ok(());
         }
+        let large_bytes = self.large_bytes(blobs);
         // Largest first: what is begun last is over soon.
         let mut blobs = blobs.to_vec();
         blobs.sort_by_key(|blob| Reverse(blob.target_bytes));
-        let large = blobs.partition_point(|blob| blob.target_bytes >= self.large_bytes);
+        let large = blobs.partition_point(|blob| blob.target_bytes >= large_bytes);
         let blocks = large + (blobs.len() - large).div_ceil(BLOCK_WARPS);
         let table = stream.upload_values(reservation, &blobs)?;
         let args = Args::new()
