@@ -13,8 +13,8 @@ use crate::plain::Plain;
 use crate::reservation::Reservation;
 use crate::stream::Stream;
 
-/// Pieces below so many plain bytes never have a block to themselves. A warp takes 9 ns a byte, so they are over in
-/// 0.3 ms, and a block has one or two dozen batches to read in a page before its warps have all something to do.
+/// Pieces below so many plain bytes never have a block to themselves: a warp takes 9 ns a byte, so they are over in 0.3
+/// ms, and a block would find no more than a dozen batches in them.
 pub(crate) const LARGE_BYTES: u32 = 32 << 10;
 /// A multiprocessor full of pages, a warp each, is as fast as so many warps that are alone. A page that is less than
 /// this part of a multiprocessor's share of the launch is over before the others are, and costs a warp fewer
@@ -71,6 +71,8 @@ pub(crate) fn source() -> KernelSource {
         include_str!("block_runs.cuh"),
         "#line 1 \"block_groups.cuh\"\n",
         include_str!("block_groups.cuh"),
+        "#line 1 \"block_cells.cuh\"\n",
+        include_str!("block_cells.cuh"),
         "#line 1 \"block_tokens.cuh\"\n",
         include_str!("block_tokens.cuh"),
         "#line 1 \"snappy.cuh\"\n",
