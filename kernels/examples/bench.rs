@@ -203,9 +203,12 @@ impl Bench {
     }
 
     /// Decompresses `count` pages that repeat the distinct ones given, by both codecs. Each page is packed and lies in
-    /// memory on its own: the cache must not help more than it would.
-    fn decompress(&self, name: &str, pages: &[Vec<u8>], count: usize) -> Outcome {
-        let decompressor = Decompressor::new(&self.device)?;
+    /// memory on its own: the cache must not help more than it would. From `large_bytes` on a page has a block.
+    fn decompress(&self, name: &str, pages: &[Vec<u8>], count: usize, large_bytes: Option<u32>) -> Outcome {
+        let mut decompressor = Decompressor::new(&self.device)?;
+        if let Some(large_bytes) = large_bytes {
+            decompressor = decompressor.with_large_bytes(large_bytes);
+        }
         let plain_bytes: usize = pages.iter().cycle().take(count).map(Vec::len).sum();
         let target = self.stream.allocate(&self.reservation, plain_bytes)?;
         for codec in [Codec::Snappy, Codec::Lz4Raw] {
@@ -278,8 +281,35 @@ impl Bench {
             ("int64 below 2^24, 160 KB", &prices, count(128 << 10)),
             ("comments, 600 KB", &comments, count(512 << 10)),
         ];
+        // One page alone: its time is what a scan of a small table waits for.
+        let numbers: Vec<u8> = (0..1 << 17)
+            .flat_map(|_| random.below(1 << 24).to_le_bytes())
+            .collect();
+        let alone = [
+            ("int64 below 2^24, 1 MiB, alone", vec![numbers]),
+            ("comments, 600 KB, alone", comments[..1].to_vec()),
+            ("words of 7, 1 MiB, alone", large[..1].to_vec()),
+            ("words of 7, 128 KiB, alone", small[..1].to_vec()),
+            ("int64 below 2^24, 160 KB, alone", prices[..1].to_vec()),
+            ("noise, 1 MiB, alone", vec![random.bytes(1 << 20)]),
+        ];
+        for (name, pages) in &alone {
+            self.decompress(name, pages, 1, None)?;
+        }
         for (name, pages, count) in cases {
-            self.decompress(&format!("{name} x {count}"), pages, count)?;
+            self.decompress(&format!("{name} x {count}"), pages, count, None)?;
+        }
+        // From which size on a block is worth it.
+        for bytes in [4 << 10, 8 << 10, 16 << 10, 32 << 10] {
+            let sized = |pages: &[Vec<u8>]| pages.iter().map(|page| page[..bytes].to_vec()).collect();
+            let sized: [(&str, Vec<Vec<u8>>); 2] = [("words of 7", sized(&small)), ("int64", sized(&prices))];
+            for (what, pages) in &sized {
+                for (by, large_bytes) in [("warps", u32::MAX), ("blocks", 0)] {
+                    let count = count(bytes);
+                    let name = format!("{what}, {} KiB x {count} by {by}", bytes >> 10);
+                    self.decompress(&name, pages, count, Some(large_bytes))?;
+                }
+            }
         }
         Ok(())
     }

@@ -17,7 +17,8 @@ struct Sim {
 }
 
 impl Sim {
-    fn open(seed: u64) -> Self {
+    /// Pieces of `large_bytes` and more have a block each, others a warp.
+    fn open(seed: u64, large_bytes: u32) -> Self {
         let options = DeviceOptions {
             cache_dir: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules")),
             sim: SimOptions {
@@ -31,7 +32,9 @@ impl Sim {
         Self {
             stream: device.stream().expect("stream"),
             reservation: device.reserve(1 << 26).expect("reservation"),
-            decompressor: Decompressor::new(&device).expect("kernel"),
+            decompressor: Decompressor::new(&device)
+                .expect("kernel")
+                .with_large_bytes(large_bytes),
         }
     }
 
@@ -64,6 +67,9 @@ impl Sim {
         raised.is_none().then_some(plain)
     }
 }
+
+/// Every page by a block, and by a warp.
+const LARGE: [u32; 2] = [0, u32::MAX];
 
 fn pack(codec: Codec, plain: &[u8]) -> Vec<u8> {
     match codec {
@@ -124,8 +130,8 @@ fn contents(random: &mut Random, kind: u64, len: usize) -> Vec<u8> {
 
 #[test]
 fn what_the_crates_compress() {
-    for seed in 0..3 {
-        let (sim, mut random) = (Sim::open(seed), Random::new(seed));
+    for (seed, large_bytes) in (0..4).zip(LARGE.into_iter().cycle()) {
+        let (sim, mut random) = (Sim::open(seed, large_bytes), Random::new(seed));
         for codec in [Codec::Snappy, Codec::Lz4Raw, Codec::None] {
             for kind in 0..6 {
                 let large = 65_000 + random.below(100_000) as usize;
@@ -135,7 +141,7 @@ fn what_the_crates_compress() {
                     let found = sim.run(codec, &packed, len);
                     assert!(
                         found == Some(plain),
-                        "seed {seed}: {codec:?}, kind {kind}, {len} bytes"
+                        "seed {seed}, large from {large_bytes}: {codec:?}, kind {kind}, {len} bytes"
                     );
                 }
             }
@@ -169,8 +175,8 @@ fn damage(random: &mut Random, packed: &mut Vec<u8>) {
 #[test]
 fn what_the_crates_refuse() {
     let (mut refused, mut accepted) = (0, 0);
-    for seed in 0..4 {
-        let (sim, mut random) = (Sim::open(seed), Random::new(seed));
+    for (seed, large_bytes) in (0..4).zip(LARGE.into_iter().cycle()) {
+        let (sim, mut random) = (Sim::open(seed, large_bytes), Random::new(seed));
         for round in 0..700 {
             let codec = [Codec::Snappy, Codec::Lz4Raw][round % 2];
             let (kind, most) = (random.below(6), 1 << random.below(12));
@@ -189,7 +195,7 @@ fn what_the_crates_refuse() {
             let same = found == expected;
             assert!(
                 same,
-                "seed {seed}, round {round}: {codec:?} of {claimed} bytes {packed:?}"
+                "seed {seed}, large from {large_bytes}, round {round}: {codec:?} of {claimed} bytes {packed:?}"
             );
             *(if found.is_some() {
                 &mut accepted
@@ -272,11 +278,13 @@ fn lengths_and_offsets_that_cannot_be() {
             201,
         ),
     ];
-    let sim = Sim::open(1);
-    for (name, codec, packed, plain_bytes) in cases {
-        assert_eq!(reference(codec, &packed, plain_bytes), None, "{name}");
-        assert_eq!(sim.run(codec, &packed, plain_bytes), None, "{name}");
+    for large_bytes in LARGE {
+        let sim = Sim::open(1, large_bytes);
+        for (name, codec, packed, plain_bytes) in &cases {
+            assert_eq!(reference(*codec, packed, *plain_bytes), None, "{name}");
+            assert_eq!(sim.run(*codec, packed, *plain_bytes), None, "{name}");
+        }
+        let whole = with(&[0xf0, 185], &noise, &[]);
+        assert_eq!(sim.run(Codec::Lz4Raw, &whole, 200), Some(noise.clone()));
     }
-    let whole = with(&[0xf0, 185], &noise, &[]);
-    assert_eq!(sim.run(Codec::Lz4Raw, &whole, 200), Some(noise));
 }

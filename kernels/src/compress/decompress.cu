@@ -1,4 +1,5 @@
-// Snappy and raw LZ4: a warp a page, one launch for all pages of a partition.
+// Snappy and raw LZ4: one launch for all pages of a partition. A block of 16 warps takes one large page, or 16 small
+// ones, a warp each.
 //
 // A warp takes a batch of tokens at a time, those that start in the next 64 compressed bytes, which lie in shared
 // memory: each lane looks where a token would end that started at one of its two bytes, and doubling finds which are
@@ -8,15 +9,19 @@
 // store: literals come from the window, all else from device memory, in one trip for the 128. Literals of many bytes,
 // and what LZ4 spells with more than one further byte, are copied as ranges, 16 bytes a lane at a time.
 //
-// Expected cost, in warp instructions as the compiler emits them for sm_90: 265 a batch, 35 for every 32 bytes of output,
-// 45 for every 128, and 20 for each turn of tracing. Words of 7 bytes make 25 tokens and 180 bytes a batch: 25
-// instructions a token, 3.3 a byte. Numbers of 3 random bytes and 5 zeros make 21 tokens and 85 bytes: 25 a token, 6 a
-// byte. An H100 issues some 900 billion a second, so 150 to 270 GB/s is the bound. One batch alone takes about 1,500
-// cycles; 36 warps an SM hide that.
+// A block does the same with 2,048 compressed bytes and groups of 4,096 bytes of output; see the files of that name. It
+// meets at a barrier some 7 times a batch and 3 times a group, and twice for each turn of tracing between its warps.
 //
-// A block has 2 warps, each with its own page and 2 KB of shared memory. Warps do not meet: all barriers are for the
-// lanes of one. Every length is checked before it is used; a malformed page raises, and zeros follow what was written
-// before the batch with the error.
+// Expected cost, in warp instructions as the compiler emits them for sm_90. A warp alone: 265 a batch, 35 for every 32
+// bytes of output, 45 for every 128, and 20 for each turn of tracing. Words of 7 bytes make 25 tokens and 180 bytes a
+// batch: 3.3 a byte. Numbers of 3 random bytes and 5 zeros make 21 tokens and 85 bytes: 6 a byte. An H100 issues some
+// 900 billion a second, so 150 to 270 GB/s is the bound. One batch alone takes about 1,500 cycles; 32 warps an SM hide
+// that. Each warp of a block: 650 a batch, 270 for its 256 bytes of output, 70 for each turn of tracing. That makes 4 a
+// byte for such words and 7 for such numbers, but on one page 16 warps work at a time.
+//
+// 64 registers and 35 KB of shared memory a block: two on an SM, whichever kind. Pages of a warp each do not meet: their
+// barriers are for the lanes of one. Every length is checked before it is used; a malformed page raises, and zeros
+// follow what was written before the batch with the error.
 
 struct WfBlob {
   u64 source;
@@ -27,14 +32,13 @@ struct WfBlob {
   u32 item;
 };
 
-WF_KERNEL(64) decompress(const WfBlob* blobs, u32 count, WfError* error) {
-  __shared__ Shared shared[2];
-  u32 index = (u32)(wf_grid_thread() / WF_WARP);
-  if (index >= count) return;
-  WfBlob blob = blobs[index];
-  Page page = {(const u8*)blob.source, (u8*)blob.target, blob.source_bytes, blob.target_bytes, 0, 0, 0,
-               make_uint4(0, 0, 0, 0), &shared[wf_warp_id()]};
-  ((u32*)page.shared->marks)[wf_lane_id()] = 0;
+template <class P> WF_DEVICE void decompress_page(const WfBlob& blob, decltype(P::shared) shared, WfError* error) {
+  P page = {};
+  page.source = (const u8*)blob.source;
+  page.target = (u8*)blob.target;
+  page.source_bytes = blob.source_bytes;
+  page.target_bytes = blob.target_bytes;
+  page.shared = shared;
   bool good = false;
   // Places in a page are signed.
   if ((blob.source_bytes | blob.target_bytes) >> 31 == 0) {
@@ -43,6 +47,22 @@ WF_KERNEL(64) decompress(const WfBlob* blobs, u32 count, WfError* error) {
     else good = long_literal(&page, blob.source_bytes);
   }
   if (good && page.out == blob.target_bytes) return;
-  if (wf_lane_id() == 0) wf_raise(error, good ? WF_BAD_SIZE : WF_BAD_COMPRESSION, blob.item);
-  for (u64 i = page.out + wf_lane_id(); i < blob.target_bytes; i += WF_WARP) page.target[i] = 0;
+  if (P::member() == 0) wf_raise(error, good ? WF_BAD_SIZE : WF_BAD_COMPRESSION, blob.item);
+  for (u64 i = page.out + P::member(); i < blob.target_bytes; i += P::MEMBERS) page.target[i] = 0;
+}
+
+union Room {
+  Shared warps[BLOCK_WARPS];
+  BlockShared block;
+};
+
+// The first `large` of the pages have a block each.
+WF_KERNEL(BLOCK_THREADS) decompress(const WfBlob* blobs, u32 count, u32 large, WfError* error) {
+  __shared__ Room room;
+  if (blockIdx.x < large) {
+    decompress_page<BlockPage>(blobs[blockIdx.x], &room.block, error);
+    return;
+  }
+  u64 index = large + (u64)(blockIdx.x - large) * BLOCK_WARPS + wf_warp_id();
+  if (index < count) decompress_page<Page>(blobs[index], &room.warps[wf_warp_id()], error);
 }

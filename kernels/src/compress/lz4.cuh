@@ -2,7 +2,7 @@
 // further bytes: one of them is read in a batch, more make a long token.
 
 // The bytes that follow a length of 15: each is added, until one is not 255. 32 at a time.
-WF_DEVICE bool lz4_length(Page* page, u32* length) {
+template <class P> WF_DEVICE bool lz4_length(P* page, u32* length) {
   if (*length != 15u) return true;
   u32 lane = wf_lane_id();
   while (*length <= page->target_bytes) {
@@ -24,21 +24,23 @@ WF_DEVICE bool lz4_length(Page* page, u32* length) {
 
 // All that belongs to a token that is not long lies in the window.
 struct Lz4 {
-  static __device__ __forceinline__ u32 end(const Page* page, u32 at, u32 left) {
-    u32 in = page->in + at, first = window_byte(page, in), literal = first >> 4, end = at + 1u + literal;
-    if (literal == 15u) end += 1u + window_byte(page, in + 1u);
+  static const u32 PIECES = 2;  // of a token: a literal and a match
+
+  template <class P> static __device__ __forceinline__ u32 end(u32 first, u32 next, u32 at, u32 left) {
+    u32 literal = first >> 4, end = at + 1u + literal;
+    if (literal == 15u) end += 1u + next;
     if (end != left) end += (first & 15u) == 15u ? 3u : 2u;
     return end > left ? NOWHERE : end;
   }
 
-  static __device__ __forceinline__ Token token(const Page* page, u32 at, u32 left) {
+  template <class P> static __device__ __forceinline__ Token token(const P* page, u32 at, u32 left) {
     u32 in = page->in + at, first = window_byte(page, in), literal = first >> 4, match = (first & 15u) + 4u, head = 1;
     if (literal == 15u) {
       literal += window_byte(page, in + 1u);
       head = 2;
     }
     u32 size = head + literal, place = window_place(page, in + head);
-    bool is_long = literal > LITERAL_MAX;
+    bool is_long = literal > P::LITERAL_MAX;
     if (at + size == left) return Token{literal, place, 0, 0, is_long, true};
     u32 next = window_u32(page, in + size), more = next >> 16 & 255u;
     size += 2u;
@@ -50,7 +52,7 @@ struct Lz4 {
     return Token{literal, place, match, next & 0xffffu, is_long, at + size <= left};
   }
 
-  static __device__ __forceinline__ bool long_token(Page* page) {
+  template <class P> static __device__ __forceinline__ bool long_token(P* page) {
     u32 first = window_byte(page, page->in), literal = first >> 4, match = first & 15u;
     page->in++;
     if (!lz4_length(page, &literal) || !long_literal(page, literal)) return false;

@@ -1,6 +1,8 @@
 //! Compressed pages to plain ones. Comes in: where each compressed piece lies and where it goes. Goes out: its bytes,
 //! or a flag in the error word. Snappy and raw LZ4 are ours; it knows nothing of what the pages hold.
 
+use std::cmp::Reverse;
+
 use crate::buffer::Buffer;
 use crate::device::Device;
 use crate::error::Result;
@@ -10,6 +12,17 @@ use crate::module::{Kernel, KernelSource};
 use crate::plain::Plain;
 use crate::reservation::Reservation;
 use crate::stream::Stream;
+
+/// Pieces below so many plain bytes never have a block to themselves: a warp takes 9 ns a byte, so they are over in 0.3
+/// ms, and a block would find no more than a dozen batches in them.
+pub(crate) const LARGE_BYTES: u32 = 32 << 10;
+/// A multiprocessor full of pages, a warp each, is as fast as so many warps that are alone. A page that is less than
+/// this part of a multiprocessor's share of the launch is over before the others are, and costs a warp fewer
+/// instructions than a block.
+const WARPS_PER_MULTIPROCESSOR: u64 = 16;
+const WARP_THREADS: u32 = 32;
+/// Warps of a block: so many smaller pieces share one.
+const BLOCK_WARPS: usize = 16;
 
 /// How a piece is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,8 +61,20 @@ pub(crate) fn source() -> KernelSource {
     let text = concat!(
         "#line 1 \"page.cuh\"\n",
         include_str!("page.cuh"),
+        "#line 1 \"copies.cuh\"\n",
+        include_str!("copies.cuh"),
         "#line 1 \"tokens.cuh\"\n",
         include_str!("tokens.cuh"),
+        "#line 1 \"block_page.cuh\"\n",
+        include_str!("block_page.cuh"),
+        "#line 1 \"block_runs.cuh\"\n",
+        include_str!("block_runs.cuh"),
+        "#line 1 \"block_groups.cuh\"\n",
+        include_str!("block_groups.cuh"),
+        "#line 1 \"block_cells.cuh\"\n",
+        include_str!("block_cells.cuh"),
+        "#line 1 \"block_tokens.cuh\"\n",
+        include_str!("block_tokens.cuh"),
         "#line 1 \"snappy.cuh\"\n",
         include_str!("snappy.cuh"),
         "#line 1 \"lz4.cuh\"\n",
@@ -59,6 +84,7 @@ pub(crate) fn source() -> KernelSource {
     );
     KernelSource::library("decompress", text, &["decompress"])
         .define("WF_CODEC_SNAPPY", format!("{}u", Codec::Snappy as u32))
+        .define("BLOCK_WARPS", format!("{BLOCK_WARPS}u"))
         .define("WF_CODEC_LZ4", format!("{}u", Codec::Lz4Raw as u32))
 }
 
@@ -66,6 +92,9 @@ pub(crate) fn source() -> KernelSource {
 #[derive(Debug, Clone)]
 pub struct Decompressor {
     decompress: Kernel,
+    multiprocessors: u64,
+    /// Instead of what [`Self::large_bytes`] finds.
+    large_bytes: Option<u32>,
 }
 
 impl Decompressor {
@@ -73,6 +102,26 @@ impl Decompressor {
     pub fn new(device: &Device) -> Result<Self> {
         Ok(Self {
             decompress: device.module(&source())?.kernel("decompress")?,
+            multiprocessors: u64::from(device.info().multiprocessors.max(1)),
+            large_bytes: None,
+        })
+    }
+
+    /// The same, but pieces of that many plain bytes and more have a block each. Which have changes no result: tests
+    /// send all pieces either way.
+    pub fn with_large_bytes(self, large_bytes: u32) -> Self {
+        Self {
+            large_bytes: Some(large_bytes),
+            ..self
+        }
+    }
+
+    /// Plain bytes from which a piece has a block to itself.
+    fn large_bytes(&self, blobs: &[Blob]) -> u32 {
+        self.large_bytes.unwrap_or_else(|| {
+            let total: u64 = blobs.iter().map(|blob| u64::from(blob.target_bytes)).sum();
+            let share = total / (self.multiprocessors * WARPS_PER_MULTIPROCESSOR);
+            u32::try_from(share).map_or(u32::MAX, |share| share.max(LARGE_BYTES))
         })
     }
 
@@ -81,7 +130,7 @@ impl Decompressor {
         crate::arena::rounded(count * size_of::<Blob>())
     }
 
-    /// Queues the decompression of all pieces in one launch. `uses` are the buffers that they lie in and go to.
+    /// Queues the decompression of all pieces in one launch: large ones have a block each, others a warp. `uses` are the buffers that they lie in and go to.
     pub fn decompress(
         &self,
         stream: &Stream,
@@ -93,12 +142,20 @@ impl Decompressor {
         if blobs.is_empty() {
             return Ok(());
         }
-        let table = stream.upload_values(reservation, blobs)?;
+        let large_bytes = self.large_bytes(blobs);
+        // Largest first: what is begun last is over soon.
+        let mut blobs = blobs.to_vec();
+        blobs.sort_by_key(|blob| Reverse(blob.target_bytes));
+        let large = blobs.partition_point(|blob| blob.target_bytes >= large_bytes);
+        let blocks = large + (blobs.len() - large).div_ceil(BLOCK_WARPS);
+        let table = stream.upload_values(reservation, &blobs)?;
         let args = Args::new()
             .buffer(&table)
             .value(blobs.len() as u32)
+            .value(large as u32)
             .view(error.view());
         let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
-        stream.launch(&self.decompress, Grid::covering(blobs.len(), 2, 64), &args)
+        let grid = Grid::covering(blocks, 1, WARP_THREADS * BLOCK_WARPS as u32);
+        stream.launch(&self.decompress, grid, &args)
     }
 }

@@ -1,6 +1,5 @@
 // Tokens, a batch at a time: which bytes start one, where their output goes, and the output of all of them.
 
-#define LITERAL_MAX 128u  // of a batch; longer literals are copied as ranges
 #define NOWHERE (1u << 30)
 #define LITERAL 0x40000000
 
@@ -101,15 +100,22 @@ WF_DEVICE void copy_entries(Page* page, u32 literal_start, u32 match_start, u32 
   page->out += bytes;
 }
 
+// Where a token would end that started `at` bytes after `in`.
+template <class Codec> WF_DEVICE u32 end_at(const Page* page, u32 at, u32 left) {
+  u32 in = page->in + at;
+  return Codec::template end<Page>(window_byte(page, in), window_byte(page, in + 1u), at, left);
+}
+
 // Decompresses from `in` to the end, 64 compressed bytes at a time. Of the codec, `end` tells where a token would end
 // that starts at a byte, which may be wrong for a long one; `token` reads it, and `long_token` copies the one at `in`.
 template <class Codec> WF_DEVICE bool copy_tokens(Page* page) {
   Shared* shared = page->shared;
   u32 lane = wf_lane_id(), below = wf_lanes_below();
+  ((u32*)shared->marks)[lane] = 0;
   while (page->in < page->source_bytes) {
     move_window(page);
     u32 left = page->source_bytes - page->in;
-    u32 first_end = Codec::end(page, lane, left), second_end = Codec::end(page, WF_WARP + lane, left);
+    u32 first_end = end_at<Codec>(page, lane, left), second_end = end_at<Codec>(page, WF_WARP + lane, left);
     Chain first = follow_tokens(lane < left, first_end, 0);
     Chain second = follow_tokens(WF_WARP + lane < left, second_end - WF_WARP, first.end - WF_WARP);
     u32 first_count = (u32)__popc(first.starts), count = first_count + (u32)__popc(second.starts);

@@ -3,7 +3,8 @@
 mod streams;
 
 use super::{Check, Context, Failure, Random, encode, expect_equal};
-use crate::compress::{Blob, Codec, Decompressor};
+use crate::compress::{Blob, Codec, Decompressor, LARGE_BYTES};
+use crate::info::DeviceKind;
 use crate::{ErrorWord, Raised};
 use streams::Stream;
 
@@ -48,13 +49,24 @@ impl Batch {
 }
 
 /// Pages of all kinds, one after the other without gaps: none may touch another's bytes.
-fn batch(random: &mut Random, large: bool) -> Batch {
+fn batch(context: &mut Context, large: bool) -> Batch {
+    let cuda = context.device.info().kind == DeviceKind::Cuda;
+    let random = &mut context.random;
     let mut batch = Batch {
         compressed: random.bytes(5),
         ..Batch::default()
     };
-    for len in [0, 1, 3, 60, 61, 64, 127, 128, 129, 255, 1000, 5000] {
+    let small = [0, 1, 3, 60, 61, 64, 127, 128, 129, 255, 1000];
+    // Around what a block reads and writes at once.
+    let middle = [2047, 2048, 2049, 4090, 4095, 4096, 4097, 5000];
+    for len in small.into_iter().chain(middle) {
         let stream = Stream::random(random, len, 65_535);
+        batch.push_all(&stream, random);
+        let noise = Stream::noise(random, len.max(1));
+        batch.push_all(&noise, random);
+    }
+    for len in [1, 7, 1000, 3000] {
+        let stream = Stream::to_start(random, len);
         batch.push_all(&stream, random);
     }
     for offset in 1..=64 {
@@ -71,6 +83,16 @@ fn batch(random: &mut Random, large: bool) -> Batch {
     batch.push_all(&numbers, random);
     batch.push_all(&dense, random);
     if large {
+        for len in [LARGE_BYTES - 1, LARGE_BYTES, LARGE_BYTES + 1] {
+            let stream = Stream::random(random, len as usize, 65_535);
+            let codec = [Codec::Snappy, Codec::Lz4Raw][random.below(2) as usize];
+            batch.push(codec, &stream.pack(codec, random), &stream.bytes);
+        }
+        let count = if cuda { 400_000 } else { 2_500 };
+        let numbers = Stream::numbers(random, count);
+        let dense = Stream::dense(random, count);
+        batch.push_all(&numbers, random);
+        batch.push_all(&dense, random);
         let far = Stream::random(random, 90_000, 80_000);
         batch.push(Codec::Snappy, &far.pack(Codec::Snappy, random), &far.bytes);
         let near = Stream::random(random, 90_000, 65_535);
@@ -86,15 +108,18 @@ fn batch(random: &mut Random, large: bool) -> Batch {
     batch
 }
 
+/// Pieces from which size have a block each: all, some, none.
+const LARGE: [u32; 3] = [0, LARGE_BYTES, u32::MAX];
+
 /// What was raised, and the bytes of all targets.
-fn run(context: &Context, batch: &Batch) -> Result<(Option<Raised>, Vec<u8>), Failure> {
+fn run(context: &Context, batch: &Batch, large_bytes: u32) -> Result<(Option<Raised>, Vec<u8>), Failure> {
     let Context {
         device,
         stream,
         reservation,
         ..
     } = context;
-    let decompressor = Decompressor::new(device)?;
+    let decompressor = Decompressor::new(device)?.with_large_bytes(large_bytes);
     let error = ErrorWord::new(stream, reservation)?;
     let compressed = stream.upload_values(reservation, &batch.compressed)?;
     let plain = stream.allocate(reservation, batch.plain.len())?;
@@ -113,12 +138,19 @@ fn run(context: &Context, batch: &Batch) -> Result<(Option<Raised>, Vec<u8>), Fa
 }
 
 fn whole(context: &mut Context) -> Result<(), Failure> {
-    let batch = batch(&mut context.random, true);
-    let (raised, bytes) = run(context, &batch)?;
-    expect_equal("plain bytes", &bytes, &batch.plain)?;
-    raised.map_or(Ok(()), |raised| {
-        Err(Failure(format!("raised {} for sound pages", raised.flags)))
-    })
+    let batch = batch(context, true);
+    for large_bytes in LARGE {
+        let (raised, bytes) = run(context, &batch, large_bytes)?;
+        let what = format!("plain bytes, pages large from {large_bytes}");
+        expect_equal(&what, &bytes, &batch.plain)?;
+        if let Some(raised) = raised {
+            return Err(Failure(format!(
+                "{what}: raised {} for sound pages",
+                raised.flags
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is done to a page of a damaged batch.
@@ -154,10 +186,11 @@ fn damage(batch: &mut Batch, random: &mut Random) -> Vec<Damage> {
 }
 
 fn damaged(context: &mut Context) -> Result<(), Failure> {
-    for _ in 0..5 {
-        let mut batch = batch(&mut context.random, false);
+    for round in 0..4 {
+        let mut batch = batch(context, false);
         let damage = damage(&mut batch, &mut context.random);
-        let (raised, bytes) = run(context, &batch)?;
+        let large_bytes = [0, u32::MAX][round % 2];
+        let (raised, bytes) = run(context, &batch, large_bytes)?;
         let Some(raised) = raised else {
             return Err(Failure("a batch full of damage raised nothing".to_owned()));
         };
@@ -170,7 +203,10 @@ fn damaged(context: &mut Context) -> Result<(), Failure> {
         for (blob, damage) in batch.blobs.iter().zip(damage) {
             let range = blob.target as usize..blob.target as usize + blob.target_bytes as usize;
             let (found, plain) = (&bytes[range.clone()], &batch.plain[range]);
-            let what = format!("page {} of codec {}", blob.item, blob.codec);
+            let what = format!(
+                "page {} of codec {}, large from {large_bytes}",
+                blob.item, blob.codec
+            );
             match damage {
                 Damage::None => expect_equal(&what, found, plain)?,
                 // As far as it goes, and zeros after that.

@@ -98,6 +98,22 @@ impl Stream {
         stream
     }
 
+    /// Matches that begin at the page's first byte, near and far, which overlap themselves or do not.
+    pub(super) fn to_start(random: &mut Random, len: usize) -> Self {
+        let mut stream = Self::default();
+        stream.literal(random.bytes(len));
+        while stream.bytes.len() < 20 * len + 500 && stream.bytes.len() < 60_000 {
+            let most = if random.chance(10) { 3000 } else { 70 };
+            let count = 4 + random.below(most) as usize;
+            stream.matched(stream.bytes.len(), count);
+            if random.chance(30) {
+                let count = 1 + random.below(260) as usize;
+                stream.literal(random.bytes(count));
+            }
+        }
+        stream
+    }
+
     /// The shortest tokens that there are, one after the other.
     pub(super) fn dense(random: &mut Random, count: usize) -> Self {
         let mut stream = Self::default();
