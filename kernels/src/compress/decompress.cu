@@ -1,5 +1,5 @@
-// Snappy and raw LZ4: one launch for all pages of a partition. A block of 16 warps takes one large page, or 16 small
-// ones, a warp each.
+// Snappy and raw LZ4: one launch for all pages of a partition. A block of 16 warps takes one large page, or up to 16
+// small ones, a warp each.
 //
 // A warp takes a batch of tokens at a time, those that start in the next 64 compressed bytes, which lie in shared
 // memory: each lane looks where a token would end that started at one of its two bytes, and doubling finds which are
@@ -56,13 +56,13 @@ union Room {
   BlockShared block;
 };
 
-// The first `large` of the pages have a block each.
-WF_KERNEL(BLOCK_THREADS) decompress(const WfBlob* blobs, u32 count, u32 large, WfError* error) {
+// The first `large` of the pages have a block each, and then `small` have one together, at most one a warp.
+WF_KERNEL(BLOCK_THREADS) decompress(const WfBlob* blobs, u32 count, u32 large, u32 small, WfError* error) {
   __shared__ Room room;
   if (blockIdx.x < large) {
     decompress_page<BlockPage>(blobs[blockIdx.x], &room.block, error);
     return;
   }
-  u64 index = large + (u64)(blockIdx.x - large) * BLOCK_WARPS + wf_warp_id();
-  if (index < count) decompress_page<Page>(blobs[index], &room.warps[wf_warp_id()], error);
+  u64 index = large + (u64)(blockIdx.x - large) * small + wf_warp_id();
+  if (wf_warp_id() < small && index < count) decompress_page<Page>(blobs[index], &room.warps[wf_warp_id()], error);
 }

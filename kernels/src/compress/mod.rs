@@ -21,8 +21,10 @@ pub(crate) const LARGE_BYTES: u32 = 32 << 10;
 /// instructions than a block.
 const WARPS_PER_MULTIPROCESSOR: u64 = 16;
 const WARP_THREADS: u32 = 32;
-/// Warps of a block: so many smaller pieces share one.
+/// Warps of a block: so many smaller pieces share one at most.
 const BLOCK_WARPS: usize = 16;
+/// Blocks that a multiprocessor runs at once, by their registers.
+const BLOCKS_PER_MULTIPROCESSOR: usize = 2;
 
 /// How a piece is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +94,7 @@ pub(crate) fn source() -> KernelSource {
 #[derive(Debug, Clone)]
 pub struct Decompressor {
     decompress: Kernel,
-    multiprocessors: u64,
+    multiprocessors: u32,
     /// Instead of what [`Self::large_bytes`] finds.
     large_bytes: Option<u32>,
 }
@@ -102,7 +104,7 @@ impl Decompressor {
     pub fn new(device: &Device) -> Result<Self> {
         Ok(Self {
             decompress: device.module(&source())?.kernel("decompress")?,
-            multiprocessors: u64::from(device.info().multiprocessors.max(1)),
+            multiprocessors: device.info().multiprocessors.max(1),
             large_bytes: None,
         })
     }
@@ -120,7 +122,7 @@ impl Decompressor {
     fn large_bytes(&self, blobs: &[Blob]) -> u32 {
         self.large_bytes.unwrap_or_else(|| {
             let total: u64 = blobs.iter().map(|blob| u64::from(blob.target_bytes)).sum();
-            let share = total / (self.multiprocessors * WARPS_PER_MULTIPROCESSOR);
+            let share = total / (u64::from(self.multiprocessors) * WARPS_PER_MULTIPROCESSOR);
             u32::try_from(share).map_or(u32::MAX, |share| share.max(LARGE_BYTES))
         })
     }
@@ -147,12 +149,17 @@ impl Decompressor {
         let mut blobs = blobs.to_vec();
         blobs.sort_by_key(|blob| Reverse(blob.target_bytes));
         let large = blobs.partition_point(|blob| blob.target_bytes >= large_bytes);
-        let blocks = large + (blobs.len() - large).div_ceil(BLOCK_WARPS);
+        // Few small ones are spread over all multiprocessors.
+        let others = blobs.len() - large;
+        let free = (self.multiprocessors as usize * BLOCKS_PER_MULTIPROCESSOR).saturating_sub(large);
+        let small = others.div_ceil(free.max(1)).clamp(1, BLOCK_WARPS);
+        let blocks = large + others.div_ceil(small);
         let table = stream.upload_values(reservation, &blobs)?;
         let args = Args::new()
             .buffer(&table)
             .value(blobs.len() as u32)
             .value(large as u32)
+            .value(small as u32)
             .view(error.view());
         let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
         let grid = Grid::covering(blocks, 1, WARP_THREADS * BLOCK_WARPS as u32);
