@@ -38,7 +38,9 @@ use super::open::{OpenFile, Part};
 use super::spec::{ScanFile, ScanSpec};
 
 /// Row groups whose page indexes are looked at first.
-const PAGE_INDEX_SAMPLE: usize = 4;
+const PAGE_INDEX_SAMPLE: usize = 8;
+/// One row in so many must be lost of them, or else the others are not looked at.
+const SAMPLE_LOSES: usize = 32;
 
 /// The row groups of a part of a file.
 pub(super) fn in_range(part: &ScanFile, file: &OpenFile) -> Vec<usize> {
@@ -147,22 +149,33 @@ fn access(part: &Part, groups: &[usize]) -> ParquetAccessPlan {
 }
 
 /// Leaves out rows whose pages cannot hold what is wanted, where that saves pages. Row groups are looked at one by one, which
-/// takes its time: if a sample of them loses nothing, the others are left as they are.
+/// takes its time (39 ms for 320 of lineitem): if a sample of them loses next to nothing, such as a short last page, the
+/// others are left as they are.
 fn by_page_index(filter: &PagePruningAccessPlanFilter, parts: &mut [&mut Part]) {
     let groups: usize = parts.iter().map(|part| part.kept.len()).sum();
     let step = groups.div_ceil(PAGE_INDEX_SAMPLE).max(1);
-    let mut number = 0usize;
-    let loses_rows = |part: &&mut Part| {
+    let (mut number, mut sampled, mut lost) = (0usize, 0, 0);
+    for part in parts.iter() {
         let sample = part.kept.iter().copied().filter(|_| {
             number += 1;
             (number - 1).is_multiple_of(step)
         });
         let sample: Vec<usize> = sample.collect();
-        let plan = wanted_rows(filter, part, &sample);
-        let is_less = |access: &RowGroupAccess| !matches!(access, RowGroupAccess::Scan);
-        plan.is_some_and(|plan| sample.iter().any(|&group| is_less(&plan[group])))
-    };
-    if !parts.iter().any(loses_rows) {
+        let Some(plan) = wanted_rows(filter, part, &sample) else {
+            continue;
+        };
+        for group in sample {
+            let rows = part.file.metadata.row_group(group).num_rows();
+            let rows = usize::try_from(rows).unwrap_or(0);
+            sampled += rows;
+            lost += match &plan[group] {
+                RowGroupAccess::Scan => 0,
+                RowGroupAccess::Skip => rows,
+                RowGroupAccess::Selection(selection) => rows.saturating_sub(selection.row_count()),
+            };
+        }
+    }
+    if lost * SAMPLE_LOSES < sampled || lost == 0 {
         return;
     }
     for part in parts {

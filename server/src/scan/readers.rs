@@ -106,13 +106,13 @@ pub(super) fn run_sync<T: Send + 'static>(
     Ok(done.into_iter().flatten().collect())
 }
 
-/// How many threads there are at most.
+/// How many threads there are at most: three processors of four, because memory is at its limit with these, and what
+/// they read must be given to the device meanwhile.
 pub(super) fn thread_count() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
     *COUNT.get_or_init(|| {
-        std::thread::available_parallelism()
-            .map_or(4, usize::from)
-            .clamp(2, THREADS_MAX)
+        let processors = std::thread::available_parallelism().map_or(4, usize::from);
+        (processors * 3 / 4).clamp(2, THREADS_MAX)
     })
 }
 
