@@ -11,6 +11,7 @@ use kernels::{Buffer, Device, ErrorWord, Reservation, Stream};
 
 use super::addresses::Addresses;
 use super::counters::ScanCounters;
+use super::early::Early;
 use super::fetched::{Fetched, FetchedColumn};
 use super::layout::{Layout, Placed, Region, Role};
 use super::names::PageCheck;
@@ -67,9 +68,25 @@ struct Output {
     entries: Vec<DeviceColumn>,
 }
 
+/// What came from files.
+enum Packed {
+    /// Yet to be copied.
+    Empty(Buffer),
+    Early(Arc<Early>),
+}
+
+impl Packed {
+    fn buffer(&self) -> &Buffer {
+        match self {
+            Self::Empty(buffer) => buffer,
+            Self::Early(early) => early.buffer(),
+        }
+    }
+}
+
 /// The device memory of a decode.
 struct Memory {
-    packed: Buffer,
+    packed: Packed,
     plain: Buffer,
     text: Arc<Buffer>,
     dictionaries: Buffer,
@@ -96,21 +113,11 @@ impl Fetched {
         if needed > left {
             reservation.grow(needed - left).map_err(on_device)?;
         }
-        let turn = kernels.turn();
         let word = ErrorWord::new(stream, reservation).map_err(on_device)?;
         let memory = self.allocate(&layout, stream, reservation)?;
         let addresses = memory.addresses(&self);
-        let uploaded = self.upload(&layout, &memory, stream)?;
-        let rooms = self.queue(
-            &layout,
-            &memory,
-            &addresses,
-            stream,
-            reservation,
-            kernels,
-            &word,
-            turn,
-        )?;
+        let (rooms, uploaded) =
+            self.queue(&layout, &memory, &addresses, stream, reservation, kernels, &word)?;
         counters.read(self.read_bytes, self.read_time);
         counters.uploaded(uploaded);
         let check = PageCheck {
@@ -173,7 +180,10 @@ impl Fetched {
             Ok::<_, crate::error::Error>(buffer)
         };
         Ok(Memory {
-            packed: with_slack(layout.packed_bytes)?,
+            packed: match &self.early {
+                Some(early) => Packed::Early(Arc::clone(early)),
+                None => Packed::Empty(with_slack(layout.packed_bytes)?),
+            },
             plain: with_slack(layout.plain_bytes)?,
             text: Arc::new(with_slack(layout.text_bytes)?),
             dictionaries: allocate(layout.dictionary_bytes)?,
@@ -186,10 +196,13 @@ impl Fetched {
         let mut uploaded = 0;
         for piece in self.image.pieces() {
             let end = uploaded + piece.len();
-            let target = memory.packed.slice(uploaded..end).map_err(on_device)?;
-            match piece {
-                Piece::Pinned(bytes) => stream.upload(bytes, target).map_err(on_device)?,
-                Piece::Ordinary(bytes) => copy_up(stream, target, &[bytes])?,
+            let target = memory.packed.buffer().slice(uploaded..end).map_err(on_device)?;
+            match (piece, &memory.packed) {
+                (Piece::Pinned(_), Packed::Early(_)) => {}
+                (Piece::Pinned(bytes), Packed::Empty(_)) => {
+                    stream.upload(bytes, target).map_err(on_device)?
+                }
+                (Piece::Ordinary(bytes), _) => copy_up(stream, target, &[bytes])?,
             }
             uploaded = end;
         }
@@ -206,7 +219,8 @@ impl Fetched {
         Ok(uploaded)
     }
 
-    /// Queues all kernels; returns the room of strings that were put together.
+    /// Queues the copies and all kernels; returns the room of strings that were put together, and how many bytes are
+    /// copied.
     #[expect(clippy::too_many_arguments, reason = "what a decode works on, each once")]
     fn queue(
         &self,
@@ -217,9 +231,13 @@ impl Fetched {
         reservation: &Reservation,
         kernels: &ScanKernels,
         word: &ErrorWord,
-        turn: MutexGuard<'_, ()>,
-    ) -> Result<Option<Arc<Buffer>>> {
-        let mut uses: Vec<&Buffer> = vec![&memory.packed, &memory.plain, &memory.text, &memory.dictionaries];
+    ) -> Result<(Option<Arc<Buffer>>, usize)> {
+        let mut uses: Vec<&Buffer> = vec![
+            memory.packed.buffer(),
+            &memory.plain,
+            &memory.text,
+            &memory.dictionaries,
+        ];
         for output in memory.outputs.iter().flatten() {
             uses.push(&output.values);
             uses.extend(output.validity.as_deref());
@@ -232,12 +250,6 @@ impl Fetched {
         for placed in &layout.pages {
             addresses.add_blobs(placed, &mut blobs);
         }
-        // The longest first: a warp takes each, and nothing else is left to do beside the last.
-        blobs.sort_unstable_by_key(|blob| std::cmp::Reverse(blob.target_bytes));
-        kernels
-            .decompressor
-            .decompress(stream, reservation, &blobs, &uses, word)
-            .map_err(on_device)?;
         let (dictionaries, data): (Vec<_>, Vec<_>) = layout
             .pages
             .iter()
@@ -247,6 +259,13 @@ impl Fetched {
             .map(|placed| addresses.page(placed))
             .collect();
         let mut data: Vec<Page> = data.into_iter().map(|placed| addresses.page(placed)).collect();
+
+        let turn = kernels.turn();
+        let uploaded = self.upload(layout, memory, stream)?;
+        kernels
+            .decompressor
+            .decompress(stream, reservation, &blobs, &uses, word)
+            .map_err(on_device)?;
         let decoder = &kernels.decoder;
         decoder
             .decode(stream, reservation, &dictionaries, &uses, word)
@@ -268,7 +287,7 @@ impl Fetched {
         decoder
             .decode(stream, reservation, &data, &uses, word)
             .map_err(on_device)?;
-        Ok(room)
+        Ok((room, uploaded))
     }
 
     fn finish(
@@ -335,7 +354,7 @@ impl Memory {
             entries.map(|entry| entry.values.address()).collect()
         });
         Addresses {
-            packed: self.packed.address(),
+            packed: self.packed.buffer().address(),
             plain: self.plain.address(),
             text: self.text.address(),
             dictionaries: self.dictionaries.address(),

@@ -16,6 +16,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
 use tokio::runtime::Handle;
 
+use super::early::{Early, InUse};
 use super::open::OpenFile;
 use super::pieces::{Image, Piece, Span};
 use super::readers::{Stopped, Turn, Work, run_sync, stopped};
@@ -54,6 +55,7 @@ pub(super) struct Reading<'a> {
     pub(super) runtime: &'a Handle,
     pub(super) device: &'a Device,
     pub(super) turn: Turn,
+    pub(super) in_use: &'a InUse,
     pub(super) stop: &'a dyn Fn() -> bool,
 }
 
@@ -115,8 +117,12 @@ impl Cut {
 
 impl Reading<'_> {
     /// Reads all ranges, several pieces at once. What goes to the device as it lies in files, in order, and a span for
-    /// each range.
-    pub(super) fn read_sync(&self, files: &[Arc<OpenFile>], wanted: &[Wanted]) -> Result<(Image, Vec<Span>)> {
+    /// each range. Pinned pieces of it are on their way to the device already if there was memory for them.
+    pub(super) fn read_sync(
+        &self,
+        files: &[Arc<OpenFile>],
+        wanted: &[Wanted],
+    ) -> Result<(Image, Option<Arc<Early>>, Vec<Span>)> {
         let sources: Arc<[Source]> = self.open_sync(files)?.into();
         let mut cuts = [Cut::default(), Cut::default()];
         for wanted in wanted {
@@ -126,10 +132,23 @@ impl Reading<'_> {
         let steps = [&cuts[0], &cuts[1]].map(|cut| cut.step(&sources, bytes_max));
         let pieces = [cuts[0].pieces(steps[0]), cuts[1].pieces(steps[1])];
         let uploaded = pieces[0].len();
-        let work = pieces.into_iter().flatten().map(|parts| -> Work<Piece> {
-            let (sources, device) = (Arc::clone(&sources), self.device.clone());
-            Box::new(move |stop| read_piece(&sources, &parts, &device, stop))
-        });
+        let early = Early::begin(self.device, cuts[0].bytes, self.in_use)?.map(Arc::new);
+        let work = pieces
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(index, parts)| -> Work<Piece> {
+                let (sources, device) = (Arc::clone(&sources), self.device.clone());
+                let early = early.clone().filter(|_| index < uploaded);
+                let at = index * steps[0];
+                Box::new(move |stop| {
+                    let piece = read_piece(&sources, &parts, &device, stop)?;
+                    if let (Some(early), Piece::Pinned(bytes)) = (&early, &piece) {
+                        early.copy(bytes, at)?;
+                    }
+                    Ok(piece)
+                })
+            });
         let mut work: Vec<Work<Piece>> = work.collect();
         let mut read = match (work.len(), work.pop()) {
             (_, _) if (self.stop)() => return Err(stopped()),
@@ -152,7 +171,7 @@ impl Reading<'_> {
         });
         let spans = spans.collect();
         let [image, _] = images;
-        Ok((image, spans))
+        Ok((image, early, spans))
     }
 
     fn open_sync(&self, files: &[Arc<OpenFile>]) -> Result<Vec<Source>> {

@@ -13,6 +13,7 @@ use kernels::Device;
 
 use super::chunk::{Chunk, Way, name};
 use super::constant;
+use super::early::Early;
 use super::fetch::{Reading, Wanted};
 use super::form::Form;
 use super::names::ChunkName;
@@ -20,7 +21,7 @@ use super::open::{Group, OpenFile};
 use super::pages::{self, ChunkPages, NoPages};
 use super::partition::Partition;
 use super::pieces::{Image, Span, Spans};
-use super::readers::{Stopped, Turn, Work, run_sync, thread_count};
+use super::readers::{Stopped, Turn, Work, run_sync};
 use super::spec::ScanSpec;
 use super::{Scan, host, layout};
 use crate::error::Result;
@@ -28,9 +29,8 @@ use crate::error::Result;
 /// Chunks that lie no further apart are read at once.
 const GAP_BYTES_MAX: u64 = 16 << 10;
 
-/// Long dictionaries that the host decompresses for each thread that it has; if there are more, all are left to the
-/// device, which takes longer for one and no longer for many.
-const LONG_DICTIONARIES_A_THREAD: usize = 2;
+/// So many chunks have their pages listed by the thread that read them.
+const CHUNKS_FEW: usize = 8;
 
 /// Columns that the CPU decodes, each with why.
 type Reasons = Vec<(String, String)>;
@@ -43,6 +43,8 @@ pub struct Fetched {
     pub(super) row_groups: usize,
     /// What goes to the device as it lies in files.
     pub(super) image: Image,
+    /// The image on the device, but for pieces that are not pinned.
+    pub(super) early: Option<Arc<Early>>,
     pub(super) columns: Vec<FetchedColumn>,
     pub(super) read_bytes: u64,
     pub(super) read_time: Duration,
@@ -89,11 +91,10 @@ impl Fetched {
     }
 }
 
-/// Reads and prepares a partition. In a `hurry` it is not left to the device what the host does sooner.
+/// Reads and prepares a partition.
 pub(super) fn fetch_sync(
     scan: &Scan,
     partition: &Partition,
-    hurry: bool,
     turn: Turn,
     device: &Device,
     stop: &dyn Fn() -> bool,
@@ -105,15 +106,17 @@ pub(super) fn fetch_sync(
         runtime: &scan.runtime,
         device,
         turn,
+        in_use: &scan.early_in_use,
         stop,
     };
-    let (image, spans) = reading.read_sync(&plan.files, &plan.wanted)?;
+    let (image, early, spans) = reading.read_sync(&plan.files, &plan.wanted)?;
     let read_time = begun.elapsed();
     let mut fetched = Fetched {
         spec: Arc::clone(&scan.spec),
         rows: partition.rows,
         row_groups: partition.groups.len(),
         image,
+        early,
         columns: Vec::new(),
         read_bytes: plan
             .wanted
@@ -130,7 +133,7 @@ pub(super) fn fetch_sync(
         spans: &spans,
         stop,
     };
-    let prepared = part.prepare_sync(hurry)?;
+    let prepared = part.prepare_sync()?;
     (fetched.columns, fetched.cpu_columns) = part.columns_sync(prepared)?;
     Ok(fetched)
 }
@@ -224,66 +227,32 @@ impl Part<'_> {
     }
 
     /// Lists, decompresses or decodes all chunks, several at once.
-    fn prepare_sync(&self, hurry: bool) -> Result<Vec<Prepared>> {
-        let mut work: Vec<(usize, Work<Prepared>)> = Vec::new();
-        let mut prepared: Vec<Option<Prepared>> = Vec::new();
-        let mut long: Vec<usize> = Vec::new();
-        for (index, chunk) in self.partition.chunks.iter().enumerate() {
-            let (group, spans) = (self.group(chunk), self.spans(index));
-            prepared.push(match &chunk.way {
-                Way::Device(form, codec) => {
-                    let pages = pages::list(chunk, *form, *codec, group.rows, &spans, &self.name(chunk));
-                    let dictionary = pages.as_ref().ok().and_then(|pages| pages.dictionary.as_ref());
-                    if dictionary.is_some_and(|page| pages::is_long(&page.body)) {
-                        long.push(index);
-                    }
-                    Some(outcome(*form, pages)?)
-                }
-                Way::HostPages(form) => {
-                    let (form, group, chunk) = (*form, group.clone(), chunk.clone());
-                    let name = self.name(&chunk);
-                    let unpacking = move |stop: &Stopped| {
-                        let pages = host::unpacked_pages(&group, &chunk, form, &spans, &name, stop);
-                        outcome(form, pages)
-                    };
-                    work.push((index, Box::new(unpacking)));
-                    None
-                }
-                Way::Cpu(_) => {
-                    work.push((index, self.decode_work(index)));
-                    None
-                }
-            });
+    fn prepare_sync(&self) -> Result<Vec<Prepared>> {
+        let chunks = &self.partition.chunks;
+        let work = (0..chunks.len()).map(|index| self.preparing(index));
+        // Not worth the way to other threads.
+        let is_little =
+            chunks.len() <= CHUNKS_FEW && chunks.iter().all(|chunk| matches!(chunk.way, Way::Device(..)));
+        match is_little {
+            true => work.map(|work| work(&Stopped::default())).collect(),
+            false => run_sync(work.collect(), Turn::FIRST, self.stop),
         }
-        if hurry && long.len() <= LONG_DICTIONARIES_A_THREAD * thread_count() {
-            for index in long {
-                if let Some(listed) = prepared[index].take() {
-                    work.push((index, self.unpack_work(index, listed)));
-                }
-            }
-        }
-        let (places, work): (Vec<usize>, Vec<Work<Prepared>>) = work.into_iter().unzip();
-        if !work.is_empty() {
-            for (place, result) in places.into_iter().zip(run_sync(work, Turn::FIRST, self.stop)?) {
-                prepared[place] = Some(result);
-            }
-        }
-        Ok(prepared.into_iter().flatten().collect())
     }
 
-    /// Decompresses the dictionary of a chunk whose pages were listed.
-    fn unpack_work(&self, index: usize, listed: Prepared) -> Work<Prepared> {
-        let (spans, name) = (self.spans(index), self.name(&self.partition.chunks[index]));
-        Box::new(move |_: &Stopped| {
-            let Prepared::Pages(form, mut pages) = listed else {
-                return Ok(listed);
-            };
-            if let Some(page) = &mut pages.dictionary {
-                page.body =
-                    pages::unpacked(&page.body, &spans).map_err(|what| name.page_error(page.number, what))?;
-            }
-            Ok(Prepared::Pages(form, pages))
-        })
+    fn preparing(&self, index: usize) -> Work<Prepared> {
+        let chunk = &self.partition.chunks[index];
+        let (spans, name) = (self.spans(index), self.name(chunk));
+        let (group, chunk) = (self.group(chunk).clone(), chunk.clone());
+        match chunk.way {
+            Way::Device(form, codec) => Box::new(move |_: &Stopped| {
+                outcome(form, pages::list(&chunk, form, codec, group.rows, &spans, &name))
+            }),
+            Way::HostPages(form) => Box::new(move |stop: &Stopped| {
+                let pages = host::unpacked_pages(&group, &chunk, form, &spans, &name, stop);
+                outcome(form, pages)
+            }),
+            Way::Cpu(_) => self.decode_work(index),
+        }
     }
 
     fn decode_work(&self, index: usize) -> Work<Prepared> {

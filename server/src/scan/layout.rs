@@ -191,8 +191,12 @@ impl<'a> Layout<'a> {
     /// Device bytes that the decode takes, but for room that only [`PageDecoder::measure_sync`] knows.
     pub(super) fn reservation_bytes(&self, fetched: &Fetched) -> usize {
         let charged = Reservation::charged_bytes;
+        let packed = match fetched.early {
+            Some(_) => 0,
+            None => charged(self.packed_bytes + SLACK_BYTES),
+        };
         let mut bytes = ErrorWord::RESERVED_BYTES
-            + charged(self.packed_bytes + SLACK_BYTES)
+            + packed
             + charged(self.plain_bytes + SLACK_BYTES)
             + charged(self.text_bytes + SLACK_BYTES)
             + charged(self.dictionary_bytes);

@@ -10,6 +10,7 @@ mod chunk;
 mod constant;
 mod counters;
 mod decode;
+mod early;
 mod fetch;
 mod fetched;
 mod form;
@@ -54,9 +55,6 @@ use chunk::Way;
 use open::Group;
 use partition::Partition;
 
-/// Partitions at either end that are fetched in a hurry.
-const HURRIED: usize = 2;
-
 /// What is not read because no row of it can be wanted.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pruned {
@@ -85,6 +83,7 @@ pub struct Scan {
     partitions: Vec<Partition>,
     pruned: Pruned,
     target_partition_bytes: usize,
+    early_in_use: early::InUse,
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
 }
@@ -113,6 +112,7 @@ impl Scan {
                 ..Pruned::default()
             },
             target_partition_bytes,
+            early_in_use: early::InUse::default(),
             store: opened.store,
             runtime: Handle::current(),
         })
@@ -193,8 +193,6 @@ impl Scan {
         device: &Device,
         stop: &dyn Fn() -> bool,
     ) -> Result<Fetched> {
-        // Before the first partitions are there nobody has anything to do, and after the last nothing else is left.
-        let hurry = partition < HURRIED || partition + HURRIED >= self.partitions.len();
-        fetched::fetch_sync(self, &self.partitions[partition], hurry, turn, device, stop)
+        fetched::fetch_sync(self, &self.partitions[partition], turn, device, stop)
     }
 }

@@ -117,6 +117,7 @@ impl Scan {
                 pages_by_joins: self.pruned.pages_by_joins + pages,
             },
             target_partition_bytes: self.target_partition_bytes,
+            early_in_use: self.early_in_use.clone(),
             store: Arc::clone(&self.store),
             runtime: self.runtime.clone(),
         }))

@@ -24,9 +24,6 @@ const HEADER_BYTES_USUAL: usize = 512;
 /// The most bytes that a compressed byte can stand for: a byte of LZ4 adds up to 255 to a length, one of Snappy less.
 const EXPANSION_MAX: u64 = 256;
 
-/// Uncompressed bytes from which on a dictionary's page is long: the host decompresses it ten times as fast as one warp.
-const LONG_PAGE_BYTES: u32 = 64 << 10;
-
 /// A page that the device decodes.
 #[derive(Debug, Clone)]
 pub(super) struct HostPage {
@@ -168,45 +165,6 @@ fn list_chosen(
         })?;
     }
     Ok(listing.pages)
-}
-
-/// Whether a dictionary's page is long: a page keeps one warp of the device busy, and all other pages of the chunk wait
-/// for this one.
-pub(super) fn is_long(body: &Body) -> bool {
-    matches!(
-        body,
-        Body::Packed {
-            plain_bytes: 0,
-            unpacked_bytes: LONG_PAGE_BYTES..,
-            codec: Codec::Snappy,
-            ..
-        }
-    )
-}
-
-/// A long page, decompressed here.
-pub(super) fn unpacked(body: &Body, spans: &Spans) -> Result<Body, String> {
-    let Body::Packed {
-        start,
-        packed_bytes,
-        unpacked_bytes,
-        ..
-    } = *body
-    else {
-        return Ok(body.clone());
-    };
-    let packed = spans
-        .read(start..start + u64::from(packed_bytes))
-        .ok_or("it lies outside of what was read")?;
-    // Before memory is taken for what it says.
-    let says = snap::raw::decompress_len(&packed).map_err(|error| error.to_string())?;
-    if says != unpacked_bytes as usize {
-        return Err(format!("{says} bytes come out, expected {unpacked_bytes}"));
-    }
-    let plain = snap::raw::Decoder::new()
-        .decompress_vec(&packed)
-        .map_err(|error| error.to_string())?;
-    Ok(Body::Host(plain.into()))
 }
 
 /// The header at byte `at` of the file.
