@@ -5,6 +5,7 @@
 //! compiled by whoever needs it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
@@ -17,8 +18,26 @@ use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
 /// Threads that compile for one query.
 const THREADS_MAX: usize = 8;
-/// Cores from which on kernels are compiled too that only some data need.
+/// Cores from which on kernels are compiled too that only some data need, if half of the cores have nothing to compile.
 const CORES_TO_SPARE: usize = 8;
+
+/// A thread that compiles ahead, as long as this is there; all queries' together are counted.
+struct Counted;
+
+static COMPILING: AtomicUsize = AtomicUsize::new(0);
+
+impl Counted {
+    fn new() -> Self {
+        COMPILING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        COMPILING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// The shapes of columns in the batches that kernels of one pipeline read.
 type Shapes = Vec<Vec<ColumnShape>>;
@@ -34,18 +53,21 @@ pub(super) struct Warming {
 impl Warming {
     /// Starts with what `graph` will need first.
     pub(super) fn start(gpu: &Arc<Gpu>, graph: &PipelineGraph) -> Self {
-        let cores = cores();
+        let (cores, busy) = (cores(), COMPILING.load(Ordering::Relaxed));
         let (shapes, foreseen) = foresee(gpu, graph);
         let mut sources = foreseen.certain;
-        if cores >= CORES_TO_SPARE {
+        if cores >= CORES_TO_SPARE && busy < cores / 2 {
             sources.extend(foreseen.possible);
         }
         sources.retain(|source| !gpu.device.has_module(source));
-        let count = sources.len().min((cores / 2).clamp(1, THREADS_MAX));
+        let free = cores.saturating_sub(busy).max(1);
+        let count = sources.len().min((cores / 2).clamp(1, THREADS_MAX)).min(free);
         let queue = Arc::new(Mutex::new(VecDeque::from(sources)));
         let threads = (0..count).filter_map(|_| {
             let (gpu, queue) = (Arc::clone(gpu), Arc::clone(&queue));
+            let counted = Counted::new();
             let work = move || {
+                let _counted = counted;
                 while let Some(source) = next(&queue) {
                     // Whoever needs the kernel tries again, and reports the error.
                     if let Err(error) = gpu.device.module(&source) {

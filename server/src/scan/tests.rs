@@ -4,6 +4,7 @@
 
 mod cost;
 mod damage;
+mod early;
 mod files;
 mod page_index;
 mod types;

@@ -8,7 +8,7 @@ use kernels::selftest::Random;
 
 use super::*;
 
-fn numbers(first: i64, rows: i64) -> RecordBatch {
+pub(super) fn numbers(first: i64, rows: i64) -> RecordBatch {
     let a: Int64Array = (first..first + rows).collect();
     let b: StringArray = (first..first + rows)
         .map(|v| (v % 7 > 0).then(|| format!("row {}", v % 100)))
@@ -22,7 +22,7 @@ fn numbers(first: i64, rows: i64) -> RecordBatch {
     .unwrap()
 }
 
-fn small_groups() -> WriterProperties {
+pub(super) fn small_groups() -> WriterProperties {
     WriterProperties::builder()
         .set_max_row_group_row_count(Some(500))
         .build()
