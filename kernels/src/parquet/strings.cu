@@ -136,8 +136,15 @@ WF_DEVICE uint4 load_piece(const u8* ground, u32 at, u32 begin, u32 end) {
   return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
+// The thread's pieces of the window at `from`, and some behind it.
 WF_DEVICE void load_pieces(const u8* ground, u32 from, u32 begin, u32 end, uint4* pieces) {
-  for (u32 i = 0; i < THREAD_PIECES; i++) pieces[i] = load_piece(ground, from + (threadIdx.x + i * STRING_THREADS) * 16u, begin, end);
+  const u32 stride = STRING_THREADS * 16u;
+  u32 at = from + threadIdx.x * 16u;
+  if (from >= begin && end - from >= THREAD_PIECES * stride) {
+    for (u32 i = 0; i < THREAD_PIECES; i++) pieces[i] = *(const uint4*)(ground + at + i * stride);
+  } else {
+    for (u32 i = 0; i < THREAD_PIECES; i++) pieces[i] = load_piece(ground, at + i * stride, begin, end);
+  }
 }
 
 // Settles all chains of the window whose first string starts at `entry`; returns where the last one ends. Warps join
