@@ -188,8 +188,8 @@ impl Bench {
         Ok(())
     }
 
-    /// One page of strings: its time is what a scan of a small table waits for.
-    fn strings_alone(&mut self) -> Outcome {
+    /// One page: its time is what a scan of a small table waits for.
+    fn alone(&mut self) -> Outcome {
         let random = &mut self.random;
         let mut letters = |body: &mut Vec<u8>, length: usize| {
             body.extend((length as u32).to_le_bytes());
@@ -208,6 +208,28 @@ impl Bench {
             let conversion = Conversion::String;
             self.decode_pages(name, body, [1, rows], Encoding::Plain, conversion, [0, 16], None)?;
         }
+        // Indexes of 12 bits in runs of eight, the shortest there are.
+        let entries = self.random.bytes(8 << 12);
+        let entries = self.upload(&entries)?;
+        let mut body = vec![12];
+        for _ in 0..PAGE_ROWS / 8 {
+            body.push(1 << 1 | 1);
+            body.extend(self.random.bytes(12));
+        }
+        let (name, dictionary) = (
+            "dictionary, 2,500 runs in a page, alone",
+            Some((&entries, 1 << 12)),
+        );
+        let (encoding, conversion) = (Encoding::Dictionary, Conversion::Same);
+        self.decode_pages(
+            name,
+            &body,
+            [1, PAGE_ROWS],
+            encoding,
+            conversion,
+            [8, 8],
+            dictionary,
+        )?;
         Ok(())
     }
 
@@ -499,7 +521,7 @@ fn run(device: Device, output_bytes: usize) -> Outcome {
         random: Random::new(1),
     };
     bench.fixed(rows)?;
-    bench.strings_alone()?;
+    bench.alone()?;
     bench.strings(rows / 2 / PAGE_ROWS * PAGE_ROWS)?;
     bench.codecs(output_bytes)?;
     bench.select(rows)?;
