@@ -69,8 +69,32 @@ impl Bench {
         widths: [u32; 2],
         dictionary: Option<(&Buffer, u32)>,
     ) -> Result<Buffer, DeviceError> {
-        let decoder = PageDecoder::new(&self.device)?;
         let pages = rows / PAGE_ROWS;
+        self.decode_pages(
+            name,
+            body,
+            [pages, PAGE_ROWS],
+            encoding,
+            conversion,
+            widths,
+            dictionary,
+        )
+    }
+
+    /// The same for a number of pages, and of rows in each.
+    #[allow(clippy::too_many_arguments)]
+    fn decode_pages(
+        &self,
+        name: &str,
+        body: &[u8],
+        [pages, page_rows]: [usize; 2],
+        encoding: Encoding,
+        conversion: Conversion,
+        widths: [u32; 2],
+        dictionary: Option<(&Buffer, u32)>,
+    ) -> Result<Buffer, DeviceError> {
+        let decoder = PageDecoder::new(&self.device)?;
+        let rows = pages * page_rows;
         // Every page has its own copy: the cache must not help more than it would.
         let mut bytes = body.repeat(pages);
         bytes.extend([0; SLACK_BYTES]);
@@ -85,9 +109,9 @@ impl Bench {
                 validity: 0,
                 dictionary: dictionary.map_or(0, |(buffer, _)| buffer.address()),
                 scratch: 0,
-                first_row: (at * PAGE_ROWS) as u64,
+                first_row: (at * page_rows) as u64,
                 section_bytes: body.len() as u32,
-                rows: PAGE_ROWS as u32,
+                rows: page_rows as u32,
                 level_bytes: 0,
                 max_level: 0,
                 dictionary_count: dictionary.map_or(0, |(_, count)| count),
@@ -99,7 +123,7 @@ impl Bench {
                 item: at as u32,
                 code_base: 0,
                 skip: 0,
-                kept: PAGE_ROWS as u32,
+                kept: page_rows as u32,
                 filled: [0; 5],
             })
             .collect();
@@ -161,6 +185,51 @@ impl Bench {
             let name = format!("dictionary of {width} bits, codes");
             self.decode(&name, &body, rows, Encoding::Dictionary, Code, [4, 4], dictionary)?;
         }
+        Ok(())
+    }
+
+    /// One page: its time is what a scan of a small table waits for.
+    fn alone(&mut self) -> Outcome {
+        let random = &mut self.random;
+        let mut letters = |body: &mut Vec<u8>, length: usize| {
+            body.extend((length as u32).to_le_bytes());
+            body.extend((0..length).map(|_| b'a' + random.below(26) as u8));
+        };
+        let (mut dictionary, mut data, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+        let entries = (1 << 20) / 19;
+        (0..entries).for_each(|_| letters(&mut dictionary, 15));
+        (0..PAGE_ROWS).for_each(|_| letters(&mut data, 27));
+        (0..PAGE_ROWS).for_each(|at| letters(&mut empty, if at % 10 == 9 { 27 } else { 0 }));
+        for (name, body, rows) in [
+            ("strings of 15, dictionary of 1 MiB, alone", &dictionary, entries),
+            ("strings of 27, 20,000 in a page, alone", &data, PAGE_ROWS),
+            ("strings, 9 of 10 empty, 20,000, alone", &empty, PAGE_ROWS),
+        ] {
+            let conversion = Conversion::String;
+            self.decode_pages(name, body, [1, rows], Encoding::Plain, conversion, [0, 16], None)?;
+        }
+        // Indexes of 12 bits in runs of eight, the shortest there are.
+        let entries = self.random.bytes(8 << 12);
+        let entries = self.upload(&entries)?;
+        let mut body = vec![12];
+        for _ in 0..PAGE_ROWS / 8 {
+            body.push(1 << 1 | 1);
+            body.extend(self.random.bytes(12));
+        }
+        let (name, dictionary) = (
+            "dictionary, 2,500 runs in a page, alone",
+            Some((&entries, 1 << 12)),
+        );
+        let (encoding, conversion) = (Encoding::Dictionary, Conversion::Same);
+        self.decode_pages(
+            name,
+            &body,
+            [1, PAGE_ROWS],
+            encoding,
+            conversion,
+            [8, 8],
+            dictionary,
+        )?;
         Ok(())
     }
 
@@ -452,6 +521,7 @@ fn run(device: Device, output_bytes: usize) -> Outcome {
         random: Random::new(1),
     };
     bench.fixed(rows)?;
+    bench.alone()?;
     bench.strings(rows / 2 / PAGE_ROWS * PAGE_ROWS)?;
     bench.codecs(output_bytes)?;
     bench.select(rows)?;

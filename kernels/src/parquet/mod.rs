@@ -23,6 +23,7 @@ pub const SLACK_BYTES: usize = 8;
 const INDEX: &str = concat!(include_str!("page.cuh"), include_str!("index.cu"));
 const LEVELS: &str = concat!(include_str!("page.cuh"), include_str!("levels.cu"));
 const SCRATCH: &str = concat!(include_str!("page.cuh"), include_str!("scratch.cu"));
+const STRINGS: &str = concat!(include_str!("page.cuh"), include_str!("strings.cu"));
 const VALUES: &str = concat!(include_str!("page.cuh"), include_str!("values.cu"));
 
 /// The sources of this family.
@@ -35,6 +36,7 @@ pub(crate) fn sources() -> Vec<KernelSource> {
             SCRATCH,
             &["fill_scratch", "measure_delta_byte_arrays"],
         ),
+        page::source("parquet_strings", STRINGS, &["plain_strings"]),
         page::source("parquet_values", VALUES, &["decode_values"]),
     ]
 }
@@ -47,6 +49,7 @@ pub struct PageDecoder {
     count_values: Kernel,
     fill_scratch: Kernel,
     measure: Kernel,
+    plain_strings: Kernel,
     decode_values: Kernel,
 }
 
@@ -64,7 +67,8 @@ impl PageDecoder {
             count_values: modules[1].kernel("count_values")?,
             fill_scratch: modules[2].kernel("fill_scratch")?,
             measure: modules[2].kernel("measure_delta_byte_arrays")?,
-            decode_values: modules[3].kernel("decode_values")?,
+            plain_strings: modules[3].kernel("plain_strings")?,
+            decode_values: modules[4].kernel("decode_values")?,
         })
     }
 
@@ -97,7 +101,8 @@ impl PageDecoder {
         stream.read_sync(sizes.view())
     }
 
-    /// Queues the decoding of all pages of all columns: five launches however many pages there are.
+    /// Queues the decoding of all pages of all columns: four launches however many pages there are, one more
+    /// if some hold plain byte arrays, and one more if some hold differences.
     ///
     /// Dictionary pages are pages like any other, decoded by an earlier call: encoding plain, without levels, their
     /// output the dictionary's memory. `uses` are the buffers that the addresses in `pages` lead into. A bitmap of
@@ -115,6 +120,10 @@ impl PageDecoder {
         if pages.is_empty() {
             return Ok(());
         }
+        // In front of the others, so that a launch has a block for each of them and for no other.
+        pages.sort_by_key(|page| !is_plain_string(page));
+        let strings = pages.partition_point(is_plain_string);
+        let differences = pages[strings..].iter().any(|page| page_scratch_bytes(page) > 0);
         let (tiles, scratch_bytes) = self.lay_out(&mut pages)?;
         let scratch = stream.allocate(reservation, scratch_bytes)?;
         for page in &mut pages {
@@ -143,11 +152,19 @@ impl PageDecoder {
         let args = Args::new().buffer(&pages).value(count).buffer(&tile_values);
         stream.launch(&self.count_values, Grid::covering(count as usize, 8, 256), &args)?;
 
-        if scratch_bytes > 0 {
-            let args = using(Args::new().buffer(&pages).value(count), uses)
+        if strings > 0 {
+            let args = using(Args::new().buffer(&pages), uses)
                 .also_uses(&scratch)
                 .view(error.view());
-            stream.launch(&self.fill_scratch, Grid::covering(count as usize, 4, 128), &args)?;
+            stream.launch(&self.plain_strings, Grid::new(strings as u32, 256), &args)?;
+        }
+        if differences {
+            let args = using(Args::new().buffer(&pages).value(count), uses)
+                .value(strings as u32)
+                .also_uses(&scratch)
+                .view(error.view());
+            let others = count as usize - strings;
+            stream.launch(&self.fill_scratch, Grid::covering(others, 4, 128), &args)?;
         }
 
         let args = using(Args::new().buffer(&pages).value(count), uses)
@@ -193,6 +210,10 @@ fn using<'a>(args: Args<'a>, uses: &[&'a Buffer]) -> Args<'a> {
 
 fn is_string(page: &Page) -> bool {
     page.conversion == Conversion::String as u32
+}
+
+fn is_plain_string(page: &Page) -> bool {
+    is_string(page) && page.encoding == Encoding::Plain as u32
 }
 
 /// Bytes of scratch for the values of `page`, a multiple of 16.

@@ -1,69 +1,5 @@
-// Encodings whose values do not lie at fixed places: byte arrays with lengths in front, and differences. A warp a page
-// turns them into values that do, in the page's scratch: string references of 16 bytes, or numbers of 8.
-
-#define STAGE_BYTES 1024u
-
-struct Stage {
-  u32 words[STAGE_BYTES / 4];
-  u32 starts[WF_WARP];
-  u32 lengths[WF_WARP];
-};
-
-WF_DEVICE u32 staged_u32(const Stage* stage, u32 byte) {
-  u32 low = stage->words[byte / 4u], shift = byte % 4u * 8u;
-  return shift == 0 ? low : low >> shift | stage->words[byte / 4u + 1u] << (32u - shift);
-}
-
-// Plain byte arrays. Each length says where the next one is, so one lane walks, 32 strings at a time, in a window of
-// the page that the warp has loaded into shared memory; then all lanes write the references.
-WF_DEVICE void plain_strings(const WfPage* page, Stage* stage, WfError* error) {
-  const u8* data = (const u8*)page->values;
-  WfStringRef* refs = (WfStringRef*)page->scratch;
-  u32 bytes = page->values_len, count = page->value_count, lane = wf_lane_id();
-  u32 done = 0, at = 0;
-  while (done < count) {
-    // The window starts at the word that holds byte `at`, and ends with the page's last word.
-    const u8* start = data + at;
-    u32 skew = (u32)((u64)start & 3u);
-    u32 window = wf_min(STAGE_BYTES, (skew + (bytes - at) + 3u) / 4u * 4u);
-    const u32* words = (const u32*)(start - skew);
-    __syncwarp();  // the last window is no longer read
-    for (u32 i = lane; i < window / 4u; i += WF_WARP) stage->words[i] = words[i];
-    __syncwarp();  // the window is there
-    u32 found = 0, next = at;
-    bool good = true, more = true;
-    while (more && good && done < count) {
-      if (lane == 0) {
-        for (found = 0; found < WF_WARP && done + found < count; found++) {
-          u32 place = next - at + skew;
-          good = next + 4u <= bytes && next + 4u >= next;
-          if (!good || place + 4u > window) break;
-          u32 length = staged_u32(stage, place);
-          good = length <= bytes - next - 4u;
-          if (!good) break;
-          stage->starts[found] = next + 4u;
-          stage->lengths[found] = length;
-          next += 4u + length;
-        }
-        more = found == WF_WARP;
-      }
-      __syncwarp();  // the strings found are there
-      found = wf_shfl(found, 0);
-      next = wf_shfl(next, 0);
-      good = wf_shfl((u32)good, 0) != 0;
-      more = wf_shfl((u32)more, 0) != 0;
-      if (lane < found) refs[done + lane] = WfStringRef{(u64)(data + stage->starts[lane]), stage->lengths[lane], 0};
-      __syncwarp();  // and written, so that the list may be used again
-      done += found;
-    }
-    if (!good) {
-      if (lane == 0) wf_raise(error, WF_BAD_LENGTH, page->item);
-      for (u32 i = done + lane; i < count; i += WF_WARP) refs[i] = WfStringRef{(u64)data, 0, 0};
-      return;
-    }
-    at = next;
-  }
-}
+// Encodings by differences, whose values do not lie at fixed places. A warp a page turns them into values that do, in
+// the page's scratch: string references of 16 bytes, or numbers of 8.
 
 // The header of a sequence of differences, and where its blocks start.
 struct Delta {
@@ -244,16 +180,12 @@ WF_KERNEL(128) measure_delta_byte_arrays(const WfPage* pages, u32 count, u64* si
   sizes[index] = good ? sum : 0;
 }
 
-WF_KERNEL(128) fill_scratch(WfPage* pages, u32 count, WfError* error) {
-  __shared__ Stage stages[4];
-  u32 index = (u32)(wf_grid_thread() / WF_WARP);
+// Pages from `first` on: those before it are of plain byte arrays.
+WF_KERNEL(128) fill_scratch(WfPage* pages, u32 count, u32 first, WfError* error) {
+  u32 index = first + (u32)(wf_grid_thread() / WF_WARP);
   if (index >= count) return;
   WfPage* page = pages + index;
   if (page->scratch == 0) return;
-  if (page->encoding == WF_PLAIN) {
-    plain_strings(page, &stages[wf_warp_id()], error);
-    return;
-  }
   bool numbers = page->encoding == WF_DELTA_BINARY_PACKED;
   WfStringRef* refs = (WfStringRef*)page->scratch;
   if (page->encoding == WF_DELTA_LENGTH_BYTE_ARRAY)

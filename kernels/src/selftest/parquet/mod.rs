@@ -4,11 +4,13 @@
 mod columns;
 mod decode;
 mod hostile;
+mod plain_strings;
 mod write;
 
 use super::Check;
 use columns::{booleans, codes, decimals, int96, integers, same_width, strings};
 use hostile::hostile;
+use plain_strings::{bad_plain_strings, plain_strings};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -38,6 +40,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "parquet/strings",
         run: strings,
+    },
+    Check {
+        name: "parquet/plain_strings",
+        run: plain_strings,
+    },
+    Check {
+        name: "parquet/bad_plain_strings",
+        run: bad_plain_strings,
     },
     Check {
         name: "parquet/hostile",

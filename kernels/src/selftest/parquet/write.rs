@@ -145,7 +145,7 @@ fn kept_parts(rows: usize, random: &mut Random) -> Vec<Range<usize>> {
     parts
 }
 
-fn page_of(column: &Column, encoding: Encoding, start: usize, end: usize, rows: u32) -> Page {
+pub(super) fn page_of(column: &Column, encoding: Encoding, start: usize, end: usize, rows: u32) -> Page {
     Page {
         section: start as u64,
         output: 0,
