@@ -195,6 +195,9 @@ impl FileTable {
         };
         let columns = self.columns(format, &found, &schemas, &partitions)?;
         let (provider, listing) = self.provider(reader, &found, columns, partitions)?;
+        // Else each scan of it adds up all its footers again.
+        let cache = session.runtime_env().cache_manager.get_file_statistic_cache();
+        let provider = provider.with_cache(cache);
         let files = found.iter().flat_map(|found| &found.files);
         let statistics = statistics::of_table(session, &provider, format, self.store.as_ref(), files).await;
         Ok(Opened {

@@ -13,6 +13,8 @@ try:
     import duckdb
 
     connection = duckdb.connect()
+    # It would write to the output that answers go to.
+    connection.execute("set enable_progress_bar = false")
     setup = json.loads(sys.stdin.readline())
     if setup["cold"]:
         try:
