@@ -36,7 +36,7 @@ template <class Codec> WF_DEVICE Links link_cells(BlockPage* page, u32 entry, u3
   u32 cell = 4u * threadIdx.x, range = RANGE_BYTES * wf_warp_id(), mine = cell - range;
   u32 stop = wf_min(RANGE_BYTES, left + entry - range);  // the page may end before the range does
   if (left + entry < range) stop = 0;
-  const u32* words = page->shared->ring + window_place(page, page->in - entry + cell) / 4u;
+  const u32* words = page->shared->window + window_place(page, page->in - entry + cell) / 4u;
   u32 low = words[0], high = words[1];
   u32 end[4], link[4];
 #pragma unroll

@@ -89,7 +89,7 @@ WF_DEVICE void find_origins(const BlockShared* shared, i32 (&origin)[OWN_BYTES],
 // Loads the bytes at the origins, all under way together, and stores those that are `valid`.
 WF_DEVICE void copy_origins(const BlockPage* page, const i32 (&origin)[OWN_BYTES], i32 group, u32 valid) {
   u8* output = page->target + page->out + group;
-  const u8* ring = (const u8*)page->shared->ring;
+  const u8* ring = (const u8*)page->shared->window;
   u32 byte[OWN_BYTES];
 #pragma unroll
   for (u32 j = 0; j < OWN_BYTES; j++)

@@ -132,7 +132,8 @@ impl Decompressor {
         crate::arena::rounded(count * size_of::<Blob>())
     }
 
-    /// Queues the decompression of all pieces in one launch: large ones have a block each, others a warp. `uses` are the buffers that they lie in and go to.
+    /// Queues the decompression of all pieces in one launch: large ones have a block each, others a warp. `uses` are the
+    /// buffers that they lie in and go to.
     pub fn decompress(
         &self,
         stream: &Stream,
