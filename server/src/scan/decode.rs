@@ -109,7 +109,7 @@ impl Fetched {
     ) -> Result<Decoded> {
         let layout = Layout::of(&self);
         let left = reservation.bytes().saturating_sub(reservation.used_bytes());
-        let needed = layout.reservation_bytes(&self);
+        let needed = self.reservation_bytes();
         if needed > left {
             reservation.grow(needed - left).map_err(on_device)?;
         }

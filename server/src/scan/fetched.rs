@@ -49,6 +49,7 @@ pub struct Fetched {
     pub(super) read_bytes: u64,
     pub(super) read_time: Duration,
     pub(super) cpu_columns: Reasons,
+    reservation_bytes: usize,
 }
 
 /// A column of the partition.
@@ -82,7 +83,7 @@ impl Fetched {
 
     /// Device bytes that its decode takes, but for strings with shared beginnings.
     pub fn reservation_bytes(&self) -> usize {
-        layout::Layout::of(self).reservation_bytes(self)
+        self.reservation_bytes
     }
 
     /// Columns of it that the CPU decoded, and why.
@@ -125,6 +126,7 @@ pub(super) fn fetch_sync(
             .sum(),
         read_time,
         cpu_columns: Vec::new(),
+        reservation_bytes: 0,
     };
     let part = Part {
         scan,
@@ -135,6 +137,7 @@ pub(super) fn fetch_sync(
     };
     let prepared = part.prepare_sync()?;
     (fetched.columns, fetched.cpu_columns) = part.columns_sync(prepared)?;
+    fetched.reservation_bytes = layout::Layout::of(&fetched).reservation_bytes(&fetched);
     Ok(fetched)
 }
 

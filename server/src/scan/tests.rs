@@ -186,6 +186,11 @@ async fn register(context: &SessionContext, name: &str, path: &Path) {
         .unwrap();
 }
 
+/// What DataFusion answers.
+async fn answered(context: &SessionContext, sql: &str) -> Vec<RecordBatch> {
+    context.sql(sql).await.unwrap().collect().await.unwrap()
+}
+
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }

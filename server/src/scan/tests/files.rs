@@ -238,13 +238,7 @@ async fn files_that_differ_from_the_table() {
     write(&folder.path().join("2.parquet"), &[same], small_groups());
     let context = context();
     table(&context, folder.path(), Schema::new(in_table), Vec::new()).await;
-    let rows = context
-        .sql("select * from x")
-        .await
-        .unwrap()
-        .collect()
-        .await
-        .unwrap();
+    let rows = answered(&context, "select * from x").await;
     let scanned = scanned(&context, "select * from x", 1 << 30).await.unwrap();
     assert_same(
         "casts",

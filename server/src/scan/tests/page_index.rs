@@ -102,7 +102,7 @@ const FILTERS: [&str; 7] = [
 /// The rows of `whole` that a filter takes, as DataFusion reads them.
 async fn wanted(context: &SessionContext, filter: &str) -> Vec<i64> {
     let sql = format!("select id from x where {filter} order by id");
-    let batches = context.sql(&sql).await.unwrap().collect().await.unwrap();
+    let batches = answered(context, &sql).await;
     let ids = batches
         .iter()
         .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
@@ -217,13 +217,7 @@ async fn columns_of_the_cpu_and_missing_ones_have_the_same_rows() {
     let sql = format!("select * from x where {filter}");
     let scanned = scanned(&context, &sql, 1 << 30).await.unwrap();
     assert_eq!(scanned.cpu_columns.len(), 1, "{:?}", scanned.cpu_columns);
-    let everything = context
-        .sql("select * from x")
-        .await
-        .unwrap()
-        .collect()
-        .await
-        .unwrap();
+    let everything = answered(&context, "select * from x").await;
     let everything = arrow::compute::concat_batches(&everything[0].schema(), &everything).unwrap();
     check("cpu", &scanned, &everything, &wanted(&context, filter).await);
     assert!(scanned.scan.pages_pruned() > 0);
