@@ -1,8 +1,9 @@
-//! Decompression on the emulation against the crates `snap` and `lz4_flex`: what they compress, what they accept and
-//! what they refuse. Each page has its own buffers with fences around them, so that no byte outside is touched.
+//! Decompression on the emulation against the crates `snap`, `lz4_flex`, `zstd` and `flate2`: what they compress, what they
+//! accept and what they refuse. The last two stand for nvCOMP there, so that of these only the way is tried. Each page has its own buffers with fences around them, so that no byte outside is touched.
 
 #![allow(clippy::print_stdout)]
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use warpflight_kernels::compress::{Blob, Codec, Decompressor};
@@ -21,6 +22,7 @@ impl Sim {
     fn open(seed: u64, large_bytes: u32) -> Self {
         let options = DeviceOptions {
             cache_dir: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules")),
+            nvcomp: true,
             sim: SimOptions {
                 seed,
                 compiler: std::env::var_os("CXX").map(PathBuf::from),
@@ -75,6 +77,12 @@ fn pack(codec: Codec, plain: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Snappy => snap::raw::Encoder::new().compress_vec(plain).expect("compressed"),
         Codec::Lz4Raw => lz4_flex::block::compress(plain),
+        Codec::Zstd => zstd::bulk::compress(plain, 3).expect("compressed"),
+        Codec::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(plain).expect("written");
+            encoder.finish().expect("compressed")
+        }
         Codec::None => plain.to_vec(),
     }
 }
@@ -94,6 +102,17 @@ fn reference(codec: Codec, packed: &[u8], plain_bytes: usize) -> Option<Vec<u8>>
             let mut plain = vec![0; plain_bytes];
             let count = lz4_flex::block::decompress_into(packed, &mut plain).ok()?;
             (count == plain_bytes).then_some(plain)
+        }
+        // Nothing has to be done for pages without a byte.
+        Codec::Zstd | Codec::Gzip if plain_bytes == 0 => Some(Vec::new()),
+        Codec::Zstd => {
+            let plain = zstd::bulk::decompress(packed, plain_bytes).ok()?;
+            (plain.len() == plain_bytes).then_some(plain)
+        }
+        Codec::Gzip => {
+            let mut plain = Vec::new();
+            let read = flate2::read::GzDecoder::new(packed).read_to_end(&mut plain);
+            (read.is_ok() && plain.len() == plain_bytes).then_some(plain)
         }
         Codec::None => (packed.len() == plain_bytes).then(|| packed.to_vec()),
     }
@@ -132,7 +151,13 @@ fn contents(random: &mut Random, kind: u64, len: usize) -> Vec<u8> {
 fn what_the_crates_compress() {
     for (seed, large_bytes) in (0..4).zip(LARGE.into_iter().cycle()) {
         let (sim, mut random) = (Sim::open(seed, large_bytes), Random::new(seed));
-        for codec in [Codec::Snappy, Codec::Lz4Raw, Codec::None] {
+        for codec in [
+            Codec::Snappy,
+            Codec::Lz4Raw,
+            Codec::Zstd,
+            Codec::Gzip,
+            Codec::None,
+        ] {
             for kind in 0..6 {
                 let large = 65_000 + random.below(100_000) as usize;
                 for len in [0, 1, 12, 13, 64, 300, 5_000, 65_536, 65_537, large] {
@@ -178,7 +203,7 @@ fn what_the_crates_refuse() {
     for (seed, large_bytes) in (0..4).zip(LARGE.into_iter().cycle()) {
         let (sim, mut random) = (Sim::open(seed, large_bytes), Random::new(seed));
         for round in 0..700 {
-            let codec = [Codec::Snappy, Codec::Lz4Raw][round % 2];
+            let codec = [Codec::Snappy, Codec::Lz4Raw, Codec::Zstd, Codec::Gzip][round % 4];
             let (kind, most) = (random.below(6), 1 << random.below(12));
             let len = random.below(most) as usize;
             let plain = contents(&mut random, kind, len);

@@ -4,12 +4,14 @@
 mod device;
 mod driver;
 mod launch;
+pub(crate) mod nvcomp;
 mod nvrtc;
 mod pinning;
 mod probe;
 
 pub(crate) use device::CudaDevice;
 pub use driver::prepare_process;
+pub use nvcomp::{nvcomp_version, use_nvcomp_folder};
 pub use nvrtc::{NvrtcCompiler, use_nvrtc_folder};
 pub use probe::{DriverState, GpuFacts, NvrtcState, Probe, probe};
 

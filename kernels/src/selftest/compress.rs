@@ -1,5 +1,6 @@
 //! Decompression against the bytes that went in, written by small encoders here, and against damage.
 
+mod batched;
 mod streams;
 
 use super::{Check, Context, Failure, Random, encode, expect_equal};
@@ -16,6 +17,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "compress/damaged",
         run: damaged,
+    },
+    Check {
+        name: "compress/nvcomp",
+        run: batched::whole,
+    },
+    Check {
+        name: "compress/nvcomp_false_sizes",
+        run: batched::false_sizes,
     },
 ];
 
