@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compress::{Codec, Unpacker};
+use crate::compress::{Codec, Library};
 use crate::error::Result;
 use crate::info::DeviceInfo;
 use crate::launch::{Grid, PackedArgs};
@@ -50,7 +50,7 @@ pub(crate) struct RawBatch {
     pub(crate) found_bytes: u64,
     /// Written: 0 or what was wrong, in 32 bits.
     pub(crate) statuses: u64,
-    /// Of the size that [`Unpacker`] says.
+    /// Of the size that [`crate::compress::Unpacker`] says.
     pub(crate) scratch: u64,
     pub(crate) scratch_bytes: usize,
 }
@@ -117,7 +117,7 @@ pub(crate) trait DeviceApi: Send + Sync + Debug {
         args: &PackedArgs,
     ) -> Result<()>;
     /// Who decompresses what no kernel of ours does, if anyone.
-    fn unpacker(&self) -> Option<Unpacker>;
+    fn unpacking_library(&self) -> Option<Library>;
     /// Queues the decompression of a batch.
     ///
     /// # Safety

@@ -168,7 +168,8 @@ impl Device {
 
     /// Who decompresses pages of codecs that no kernel of ours knows, if anyone.
     pub fn unpacker(&self) -> Option<Unpacker> {
-        self.inner.api.unpacker()
+        let library = self.inner.api.unpacking_library()?;
+        Some(Unpacker::new(library, self.memory_limit_bytes()))
     }
 
     /// A stream from the pool.

@@ -21,6 +21,8 @@ use crate::stream::Stream;
 /// Scratch that several pieces have together: what would take more is done in rounds, one after the other. For Zstd it
 /// is three times the plain bytes, so that a round has 256 MiB: two pages of 1 MiB for each multiprocessor.
 const SCRATCH_BYTES_MAX: usize = 768 << 20;
+/// Several partitions are decoded at once, each with its own scratch: it is no more than such a part of the device.
+const SCRATCH_PART: usize = 64;
 
 const CHECK_THREADS: u32 = 256;
 const CHECK_PIECES: usize = 8;
@@ -58,7 +60,10 @@ impl BatchSize {
 
 /// Who decompresses, on some device, pieces of the codecs that no kernel here knows. It does not keep the device open.
 #[derive(Debug, Clone, Copy)]
-pub struct Unpacker(pub(crate) Library);
+pub struct Unpacker {
+    library: Library,
+    scratch_bytes_max: usize,
+}
 
 /// Which library an [`Unpacker`] stands for.
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +75,23 @@ pub(crate) enum Library {
 }
 
 impl Unpacker {
+    /// By `library`, on a device of which so many bytes may be reserved.
+    pub(crate) fn new(library: Library, memory_bytes: usize) -> Self {
+        Self {
+            library,
+            scratch_bytes_max: (memory_bytes / SCRATCH_PART).min(SCRATCH_BYTES_MAX),
+        }
+    }
+
+    pub(super) fn with_scratch_bytes_max(self, scratch_bytes_max: usize) -> Self {
+        Self {
+            scratch_bytes_max,
+            ..self
+        }
+    }
+
     fn library_bytes(self, codec: Codec, size: BatchSize) -> Result<usize> {
-        match self.0 {
+        match self.library {
             Library::Nvcomp(library) => library.scratch_bytes(codec, size),
             #[cfg(feature = "sim")]
             Library::Host => Ok(crate::sim::unpack_scratch_bytes(codec, size)),
@@ -101,7 +121,7 @@ impl Unpacker {
             largest: plain_bytes.min(i32::MAX as usize),
             total: plain_bytes,
         };
-        let library = self.library_bytes(codec, size)?.min(SCRATCH_BYTES_MAX);
+        let library = self.library_bytes(codec, size)?.min(self.scratch_bytes_max);
         Ok(table_bytes(count) + rounded(library))
     }
 
@@ -111,7 +131,8 @@ impl Unpacker {
         for of_codec in pieces.chunk_by(|a, b| a.0 == b.0) {
             let (codec, end) = (of_codec[0].0, start + of_codec.len());
             let all = BatchSize::of(of_codec);
-            let parts = self.library_bytes(codec, all)?.div_ceil(SCRATCH_BYTES_MAX).max(1);
+            let scratch = self.library_bytes(codec, all)?;
+            let parts = scratch.div_ceil(self.scratch_bytes_max.max(1)).max(1);
             let bytes_max = all.total.div_ceil(parts);
             while start < end {
                 let mut bytes = pieces[start].1 as usize;

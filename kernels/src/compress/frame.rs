@@ -98,23 +98,30 @@ fn gzip(piece: &Piece<'_>, plain_bytes: usize) -> Result<(), String> {
     let block = piece.read::<2>(GZIP_HEADER_BYTES)?;
     match block[0] >> 1 & 3 {
         3 => Err("its first block is of no kind that deflate has".to_owned()),
-        // A member that ends at once, stored or with fixed codes.
-        _ if plain_bytes > 0 && (block == [3, 0] || block == [1, 0]) => {
-            Err("its first member is empty".to_owned())
-        }
-        0 if packed >= 5 => stored(piece),
+        0 => stored(piece, plain_bytes),
+        // One that ends at once.
+        1 if block == [3, 0] && plain_bytes > 0 => Err("its first member is empty".to_owned()),
         _ => Ok(()),
     }
 }
 
 /// The first block is bytes as they are: their number comes twice, once inverted.
-fn stored(piece: &Piece<'_>) -> Result<(), String> {
-    let [low, high, not_low, not_high] = piece.read(GZIP_HEADER_BYTES + 1)?;
-    match (not_low, not_high) == (!low, !high) {
-        true => Ok(()),
-        false => Err("its first block has two lengths".to_owned()),
+fn stored(piece: &Piece<'_>, plain_bytes: usize) -> Result<(), String> {
+    let [flags, low, high, not_low, not_high] = piece.read(GZIP_HEADER_BYTES)?;
+    let bytes = usize::from(u16::from_le_bytes([low, high]));
+    if (not_low, not_high) != (!low, !high) {
+        return Err("its first block has two lengths".to_owned());
     }
+    let end = GZIP_HEADER_BYTES + 5 + bytes + GZIP_TRAILER_BYTES;
+    if bytes > plain_bytes || end > piece.bytes {
+        return Err(format!(
+            "its first block has {bytes} bytes, the page {plain_bytes}"
+        ));
+    }
+    if flags & 1 == 1 && bytes != plain_bytes {
+        return Err(format!(
+            "its first member has {bytes} bytes, the page {plain_bytes}"
+        ));
+    }
+    Ok(())
 }
-
-#[cfg(test)]
-mod tests;

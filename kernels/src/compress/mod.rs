@@ -151,6 +151,13 @@ impl Decompressor {
         }
     }
 
+    /// The same, but pieces of batched codecs are done in rounds of so much scratch. How many there are changes no result.
+    pub fn with_scratch_bytes_max(mut self, scratch_bytes_max: usize) -> Self {
+        let unpacker = &mut self.batches.unpacker;
+        *unpacker = unpacker.map(|unpacker| unpacker.with_scratch_bytes_max(scratch_bytes_max));
+        self
+    }
+
     /// Plain bytes from which a piece has a block to itself.
     fn large_bytes(&self, blobs: &[Blob]) -> u32 {
         self.large_bytes.unwrap_or_else(|| {

@@ -13,7 +13,7 @@ use super::launch::{blocks_per_multiprocessor, launch, parameter_sizes};
 use super::nvcomp::{self, Nvcomp};
 use super::pinning::Pinning;
 use crate::api::{DeviceApi, LoadedModule, RawBatch, RawEvent, RawFunction, RawModule, RawStream};
-use crate::compress::{Library, Unpacker};
+use crate::compress::Library;
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
 use crate::launch::{Grid, PackedArgs};
@@ -418,8 +418,8 @@ impl DeviceApi for CudaDevice {
         Ok(())
     }
 
-    fn unpacker(&self) -> Option<Unpacker> {
-        self.nvcomp.map(|library| Unpacker(Library::Nvcomp(library)))
+    fn unpacking_library(&self) -> Option<Library> {
+        self.nvcomp.map(Library::Nvcomp)
     }
 
     unsafe fn unpack(&self, stream: RawStream, batch: &RawBatch) -> Result<()> {

@@ -122,13 +122,18 @@ const LARGE: [u32; 3] = [0, LARGE_BYTES, u32::MAX];
 
 /// What was raised, and the bytes of all targets.
 fn run(context: &Context, batch: &Batch, large_bytes: u32) -> Result<(Option<Raised>, Vec<u8>), Failure> {
+    let decompressor = Decompressor::new(&context.device)?.with_large_bytes(large_bytes);
+    run_by(&decompressor, context, batch)
+}
+
+fn run_by(
+    decompressor: &Decompressor,
+    context: &Context,
+    batch: &Batch,
+) -> Result<(Option<Raised>, Vec<u8>), Failure> {
     let Context {
-        device,
-        stream,
-        reservation,
-        ..
+        stream, reservation, ..
     } = context;
-    let decompressor = Decompressor::new(device)?.with_large_bytes(large_bytes);
     let error = ErrorWord::new(stream, reservation)?;
     let compressed = stream.upload_values(reservation, &batch.compressed)?;
     let plain = stream.allocate(reservation, batch.plain.len())?;

@@ -9,7 +9,7 @@ use super::engine::{Engine, HostPointer, Operation};
 use super::host_compiler::HostCompiler;
 use super::runtime::{Runtime, SimKernel, load_module};
 use crate::api::{DeviceApi, LoadedModule, RawBatch, RawEvent, RawFunction, RawModule, RawStream};
-use crate::compress::{Library, Unpacker};
+use crate::compress::Library;
 use crate::device::DeviceOptions;
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
@@ -291,8 +291,8 @@ impl DeviceApi for SimDevice {
         Ok(())
     }
 
-    fn unpacker(&self) -> Option<Unpacker> {
-        self.unpacks.then_some(Unpacker(Library::Host))
+    fn unpacking_library(&self) -> Option<Library> {
+        self.unpacks.then_some(Library::Host)
     }
 
     unsafe fn unpack(&self, stream: RawStream, batch: &RawBatch) -> Result<()> {

@@ -60,6 +60,16 @@ choice! {
 }
 
 choice! {
+    /// Whether NVIDIA's nvCOMP decompresses what no kernel of ours does.
+    Nvcomp {
+        /// Where it is found.
+        Auto = "auto",
+        /// Never: the CPU does.
+        Off = "off",
+    }
+}
+
+choice! {
     /// In which order a query's tables are joined, and from which side a join's table is built.
     JoinOrder {
         /// As the estimated cost says, from what the files' footers say of their rows.
@@ -218,5 +228,10 @@ options! {
         kernel_cache: Option<PathBuf> = None, Server;
         /// Folder with NVIDIA's run-time compiler, if the system does not find it.
         nvrtc_folder: Option<PathBuf> = None, Server;
+        /// Whether zstd and gzip pages of Parquet are decompressed on the GPU: auto, by NVIDIA's nvCOMP where it is found; off,
+        /// by the CPU. nvCOMP promises nothing for damaged pages: off is for files that are not trusted.
+        nvcomp: Nvcomp = Nvcomp::Auto, Server;
+        /// Folder with NVIDIA's nvCOMP, if the system does not find it.
+        nvcomp_folder: Option<PathBuf> = None, Server;
     }
 }

@@ -140,11 +140,12 @@ impl Scans {
             changed: Condvar::new(),
         });
         let partition_bytes = settings.partition_bytes(gpu.device.memory_limit_bytes());
+        let unpacker = gpu.device.unpacker();
         let opening = specs.into_iter().enumerate().map(|(index, (_, spec))| {
             let (context, shared) = (Arc::clone(context), Arc::clone(&shared));
             handle.spawn(async move {
                 let unopened = Unopened { shared, index };
-                let opened = Scan::open(spec, &context, partition_bytes).await;
+                let opened = Scan::open(spec, &context, partition_bytes, unpacker).await;
                 unopened.opened(opened);
             })
         });

@@ -47,6 +47,7 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use kernels::Device;
+use kernels::compress::Unpacker;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
 
@@ -83,6 +84,7 @@ pub struct Scan {
     partitions: Vec<Partition>,
     pruned: Pruned,
     target_partition_bytes: usize,
+    unpacker: Option<Unpacker>,
     early_in_use: early::InUse,
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
@@ -91,7 +93,8 @@ pub struct Scan {
 impl Scan {
     /// Reads the footers, through DataFusion's cache of them, leaves out row groups without a row that is wanted, and
     /// cuts the rest into partitions of up to `target_partition_bytes` in device memory, one row group at least. Must
-    /// be called on the runtime that objects are to be read on.
+    /// be called on the runtime that objects are to be read on. `unpacker` is that of the device on which partitions
+    /// are decoded.
     ///
     /// # Errors
     /// `Data` for a footer that is missing, damaged, or does not go with the table, naming the file.
@@ -99,10 +102,17 @@ impl Scan {
         spec: Arc<ScanSpec>,
         context: &TaskContext,
         target_partition_bytes: usize,
+        unpacker: Option<Unpacker>,
     ) -> Result<Scan, DataFusionError> {
         let opened = open::open(&spec, context).await?;
         let mut partitions = Vec::new();
-        partition::cut(&spec, &opened.groups, target_partition_bytes, &mut partitions)?;
+        partition::cut(
+            &spec,
+            &opened.groups,
+            target_partition_bytes,
+            unpacker,
+            &mut partitions,
+        )?;
         Ok(Scan {
             spec,
             groups: opened.groups,
@@ -112,6 +122,7 @@ impl Scan {
                 ..Pruned::default()
             },
             target_partition_bytes,
+            unpacker,
             early_in_use: early::InUse::default(),
             store: opened.store,
             runtime: Handle::current(),
