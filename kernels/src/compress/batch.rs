@@ -1,6 +1,6 @@
 //! Pieces of codecs that no kernel here knows, given to a library that does. Comes in: where each piece lies and where it
 //! goes. Goes out: its bytes, or a flag in the error word. All on the stream: what the library says of a piece is
-//! compared with what was expected by a kernel.
+//! compared with what was expected by a kernel, and so is the checksum that a gzip member ends with.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -28,7 +28,10 @@ const CHECK_THREADS: u32 = 256;
 const CHECK_PIECES: usize = 8;
 
 /// Columns of 64 bits of the table that goes up, and what the library writes of each piece: a size and a status.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 6;
+/// A gzip member ends with its checksum and its size, of 4 bytes each.
+const GZIP_TRAILER_BYTES: u64 = 8;
+
 const FOUND_BYTES: usize = 8;
 const STATUS_BYTES: usize = 4;
 
@@ -206,16 +209,20 @@ impl BatchDecompressor {
         let rounds = unpacker.rounds(&sizes)?;
         let count = pieces.len();
 
-        let columns: [fn(&Blob) -> u64; COLUMNS] = [
-            |blob| blob.source,
-            |blob| u64::from(blob.source_bytes),
-            |blob| blob.target,
-            |blob| u64::from(blob.target_bytes),
-            |blob| u64::from(blob.item),
+        let columns: [fn(Codec, &Blob) -> u64; COLUMNS] = [
+            |_, blob| blob.source,
+            |_, blob| u64::from(blob.source_bytes),
+            |_, blob| blob.target,
+            |_, blob| u64::from(blob.target_bytes),
+            |_, blob| u64::from(blob.item),
+            |codec, blob| match codec {
+                Codec::Gzip => blob.source + u64::from(blob.source_bytes) - GZIP_TRAILER_BYTES,
+                _ => 0,
+            },
         ];
         let rows = columns
             .iter()
-            .flat_map(|column| pieces.iter().map(move |(_, blob)| column(blob)));
+            .flat_map(|column| pieces.iter().map(move |(codec, blob)| column(*codec, blob)));
         let table = stream.upload_values(reservation, &rows.collect::<Vec<u64>>())?;
         let found = stream.allocate(reservation, count * (FOUND_BYTES + STATUS_BYTES))?;
         // No status of a good piece: one that is not written is an error.
@@ -246,15 +253,20 @@ impl BatchDecompressor {
             // all buffers are used in the order of the stream.
             unsafe { stream.unpack(&batch, &used)? };
         }
+        let [targets, target_bytes, items, crcs] =
+            [2, 3, 4, 5].map(|index| table.address() + index * count as u64 * 8);
         let args = Args::new()
-            .view(column(2)?)
-            .view(column(3)?)
-            .view(column(4)?)
-            .view(sizes)
-            .view(statuses)
+            .value([
+                targets,
+                target_bytes,
+                items,
+                crcs,
+                sizes.address(),
+                statuses.address(),
+            ])
             .value(count as u64)
             .view(error.view());
-        let args = uses.iter().fold(args, |args, buffer| args.also_uses(buffer));
+        let args = used.iter().fold(args, |args, buffer| args.also_uses(buffer));
         let grid = Grid::covering(count, CHECK_PIECES, CHECK_THREADS);
         stream.launch(&self.check_unpacked, grid, &args)
     }

@@ -23,8 +23,8 @@ pub(super) const CHECKS: &[Check] = &[
         run: batched::whole,
     },
     Check {
-        name: "compress/nvcomp_false_sizes",
-        run: batched::false_sizes,
+        name: "compress/nvcomp_false_claims",
+        run: batched::false_claims,
     },
 ];
 

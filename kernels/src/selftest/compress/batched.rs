@@ -1,4 +1,4 @@
-//! Pages that a library decompresses, against the bytes that other libraries packed, and against false sizes. What else
+//! Pages that a library decompresses, against the bytes that other libraries packed, and against false claims. What else
 //! may be wrong with a page is no check here: nvCOMP promises nothing then.
 
 use std::io::Write;
@@ -17,7 +17,6 @@ fn pack(codec: Codec, plain: &[u8], random: &mut Random) -> Result<Vec<u8>, Fail
         Codec::Zstd => {
             let level = [-5, 1, 3, 9, 19][random.below(5) as usize];
             let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level).map_err(failed)?;
-            encoder.include_checksum(random.chance(30)).map_err(failed)?;
             if random.chance(70) {
                 let bytes = plain.len() as u64;
                 encoder.set_pledged_src_size(Some(bytes)).map_err(failed)?;
@@ -133,8 +132,8 @@ pub(super) fn whole(context: &mut Context) -> Result<(), Failure> {
     }
 }
 
-/// Some pages have less room than they need, some more; all in several rounds.
-pub(super) fn false_sizes(context: &mut Context) -> Result<(), Failure> {
+/// Some pages have less room than they need, some more, some another checksum; all in several rounds.
+pub(super) fn false_claims(context: &mut Context) -> Result<(), Failure> {
     if is_skipped(context) {
         return Ok(());
     }
@@ -154,6 +153,11 @@ pub(super) fn false_sizes(context: &mut Context) -> Result<(), Failure> {
             1 if is_batched => {
                 blob.target_bytes += 1 + random.below(5000) as u32;
                 flags.0 |= ErrorFlags::BAD_SIZE.0;
+            }
+            2 if blob.codec == Codec::Gzip as u32 && !page.is_empty() => {
+                let crc = blob.source as usize + blob.source_bytes as usize - 8;
+                batch.compressed[crc + random.below(4) as usize] ^= 1 << random.below(8);
+                flags.0 |= ErrorFlags::BAD_COMPRESSION.0;
             }
             _ => {
                 plain.extend(page);
