@@ -41,13 +41,13 @@ pub(super) fn source() -> KernelSource {
 
 /// Plain bytes of pieces that are decompressed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BatchSize {
+pub(crate) struct BatchSize {
     /// How many pieces.
-    pub count: usize,
+    pub(crate) count: usize,
     /// Plain bytes of the largest.
-    pub largest: usize,
+    pub(crate) largest: usize,
     /// Plain bytes of all.
-    pub total: usize,
+    pub(crate) total: usize,
 }
 
 impl BatchSize {

@@ -9,8 +9,8 @@ mod zstd_frame;
 use std::cmp::Reverse;
 
 use batch::BatchDecompressor;
-pub(crate) use batch::Library;
-pub use batch::{BatchSize, Unpacker};
+pub use batch::Unpacker;
+pub(crate) use batch::{BatchSize, Library};
 
 use crate::buffer::Buffer;
 use crate::device::Device;

@@ -25,6 +25,14 @@ const VERSIONS: std::ops::Range<u32> = 5100..7000;
 /// `NVCOMP_DECOMPRESS_BACKEND_CUDA`: the engine of newer GPUs wants memory that is allocated for it.
 const BACKEND_CUDA: i32 = 2;
 
+/// A usual batch, and more scratch than is given for it: Zstd of 5.1 to 6.0 wants three times its plain bytes.
+const TRIED: BatchSize = BatchSize {
+    count: 16,
+    largest: 1 << 20,
+    total: 16 << 20,
+};
+const TRIED_SCRATCH_MAX: usize = 16 * TRIED.total;
+
 /// Options of one codec. The structures of Zstd and Gzip have the same size and begin alike; all else that is zero is
 /// the default.
 #[repr(C)]
@@ -193,7 +201,34 @@ impl Calls {
                 path.display()
             ));
         }
-        Ok(Self { scratch, decompress })
+        let calls = Self { scratch, decompress };
+        let (status, bytes) = calls.scratch_bytes(TRIED);
+        if status != 0 || bytes > TRIED_SCRATCH_MAX {
+            return Err(format!(
+                "{}: {codec} wants {bytes} bytes of scratch for {TRIED:?} (status {status}), at most {TRIED_SCRATCH_MAX} are \
+                 taken",
+                path.display()
+            ));
+        }
+        Ok(calls)
+    }
+
+    /// A status, and the bytes that a batch takes beside its pieces.
+    fn scratch_bytes(&self, size: BatchSize) -> (i32, usize) {
+        let BatchSize {
+            count,
+            largest,
+            total,
+        } = size;
+        let mut bytes = 0;
+        // SAFETY: `bytes` is written; nothing is queued, so that no stream is needed.
+        let status = unsafe {
+            match self.scratch {
+                GetScratch::Of5(get) => get(count, largest, OPTIONS, &mut bytes, total),
+                GetScratch::Of6(get) => get(count, largest, OPTIONS, &mut bytes, total, std::ptr::null_mut()),
+            }
+        };
+        (status, bytes)
     }
 }
 
@@ -234,19 +269,7 @@ impl Nvcomp {
 
     /// Bytes that it needs beside the pieces.
     pub(crate) fn scratch_bytes(&self, codec: Codec, size: BatchSize) -> Result<usize> {
-        let BatchSize {
-            count,
-            largest,
-            total,
-        } = size;
-        let mut bytes = 0;
-        // SAFETY: `bytes` is written; nothing is queued, so that no stream is needed.
-        let status = unsafe {
-            match self.calls(codec)?.scratch {
-                GetScratch::Of5(get) => get(count, largest, OPTIONS, &mut bytes, total),
-                GetScratch::Of6(get) => get(count, largest, OPTIONS, &mut bytes, total, std::ptr::null_mut()),
-            }
-        };
+        let (status, bytes) = self.calls(codec)?.scratch_bytes(size);
         checked("nvcompBatchedDecompressGetTempSize", status).map(|()| bytes)
     }
 
