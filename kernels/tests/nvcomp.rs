@@ -23,6 +23,23 @@ const OLDER: &str = "5.3.0.16";
 const NEWER: &str = "6.0.0.12";
 
 #[test]
+#[ignore = "looked for once a process: run by a_missing_library_is_named"]
+fn it_is_missing() {
+    match nvcomp_version() {
+        Ok(version) => eprintln!("SKIPPED: nvCOMP {version} is installed here"),
+        Err(reason) => assert_eq!(
+            reason,
+            "nvCOMP (libnvcomp.so.6 or libnvcomp.so.5) is not installed"
+        ),
+    }
+}
+
+#[test]
+fn a_missing_library_is_named() {
+    run_alone("it_is_missing");
+}
+
+#[test]
 fn the_newer_version_loads() {
     loads(NEWER, "6.0.0");
 }
@@ -35,9 +52,13 @@ fn the_older_version_loads() {
 
 #[test]
 fn the_older_version_loads_in_a_process_of_its_own() {
+    run_alone("the_older_version_loads");
+}
+
+fn run_alone(test: &str) {
     let program = std::env::current_exe().expect("this process has a path");
     let output = Command::new(program)
-        .args(["--exact", "the_older_version_loads", "--ignored", "--nocapture"])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .output()
         .expect("it runs again");
     let said = String::from_utf8_lossy(&output.stdout);
