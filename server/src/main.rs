@@ -11,5 +11,6 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     kernels::cuda::prepare_process(warpflight::config::is_in_environment);
+    warpflight::cli::kernel_cache::compile_in_processes();
     warpflight::cli::run(warpflight::cli::Cli::parse())
 }

@@ -168,7 +168,10 @@ async fn verified_and_measured() {
         "p0_bytes_read",
         "p0_bytes_copied",
         "p0_bytes_decoded",
+        "p0_read_time",
+        "p0_decode_time",
         "p0_kernel_time",
+        "p0_join_time",
         "p0_wait_time",
         "p0_compile_time",
     ] {

@@ -1,6 +1,8 @@
 //! NVIDIA GPUs through the driver and its run-time compiler, both loaded when first used. Comes in: calls of the
 //! device layer. Goes out: work on a GPU, or words about what is missing. Nothing here panics without a driver.
 
+mod compiler_pool;
+mod compiler_process;
 mod device;
 mod driver;
 mod launch;
@@ -9,6 +11,8 @@ mod nvrtc;
 mod pinning;
 mod probe;
 
+pub use compiler_pool::{compile_in_processes, why_not_in_processes};
+pub use compiler_process::serve_compiler;
 pub(crate) use device::CudaDevice;
 pub use driver::prepare_process;
 pub use nvcomp::{nvcomp_version, use_nvcomp_folder};

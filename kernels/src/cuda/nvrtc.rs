@@ -1,14 +1,24 @@
-//! NVIDIA's run-time compiler as a [`Compiler`]. Comes in: kernel sources. Goes out: cubins for one architecture. It
-//! needs no GPU and no driver.
+//! NVIDIA's run-time compiler as a [`Compiler`]. Comes in: kernel sources. Goes out: cubins for one architecture, made
+//! by processes of their own where the program has said how to start them. It needs no GPU and no driver.
 
 use std::ffi::{CString, c_char};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cudarc::nvrtc::sys;
 
+use super::compiler_pool::{CompilerPool, NoAnswer, pool};
+use super::compiler_process::{Reply, Request};
 use crate::error::{DeviceError, Result};
 use crate::module::{Compiler, KernelSource};
+
+/// Where the compiler was loaded from, if not by the system's loader.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// The folder that the compiler was loaded from, if not by the system's loader.
+pub(super) fn loaded_folder() -> Option<&'static Path> {
+    FOLDER.get().map(PathBuf::as_path)
+}
 
 /// Loads NVRTC from `folder`, as a package for Python unpacks it, before the system's own is looked for. Call it
 /// before anything else of CUDA; later calls have no effect on a compiler that is loaded already.
@@ -31,6 +41,7 @@ pub fn use_nvrtc_folder(folder: &Path) -> Result<()> {
             let library = unsafe { Library::open(Some(folder.join(name)), RTLD_NOW | RTLD_GLOBAL) };
             std::mem::forget(library.map_err(|error| unavailable(error.to_string()))?);
         }
+        FOLDER.get_or_init(|| folder.to_owned());
         Ok(())
     }
     #[cfg(not(unix))]
@@ -104,11 +115,38 @@ impl NvrtcCompiler {
         })
     }
 
-    fn failed(source: &KernelSource, call: &str, code: sys::nvrtcResult) -> DeviceError {
+    fn failed(kernel: &str, call: &str, code: sys::nvrtcResult) -> DeviceError {
         DeviceError::Compile {
-            kernel: source.name.to_string(),
+            kernel: kernel.to_owned(),
             log: format!("{call} failed with {code:?}"),
         }
+    }
+
+    /// Compiles `text` on this thread, of this process; `file` is the name that the compiler's words show.
+    pub(super) fn compile_here(&self, kernel: &str, file: &str, text: &str) -> Result<Vec<u8>> {
+        let invalid = |_| DeviceError::Compile {
+            kernel: kernel.to_owned(),
+            log: "its text holds a zero byte".to_owned(),
+        };
+        let text = CString::new(text).map_err(invalid)?;
+        let file = CString::new(file).map_err(invalid)?;
+        let options: Vec<CString> = self
+            .options()
+            .into_iter()
+            .map(CString::new)
+            .collect::<Result<_, _>>()
+            .map_err(invalid)?;
+        let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
+        let program = Program::new(kernel, &text, &file)?;
+        // SAFETY: the program is alive; the options are C strings that outlive the call.
+        let code = unsafe { sys::nvrtcCompileProgram(program.0, options.len() as i32, options.as_ptr()) };
+        if code != sys::nvrtcResult::NVRTC_SUCCESS {
+            return Err(DeviceError::Compile {
+                kernel: kernel.to_owned(),
+                log: program.log(),
+            });
+        }
+        program.cubin(kernel)
     }
 }
 
@@ -133,6 +171,8 @@ impl Compiler for NvrtcCompiler {
             "--minimal".to_owned(),
             // Errors are reported without; writing of unused functions costs time.
             "--disable-warnings".to_owned(),
+            // Its own cache is looked up by one thread at a time, 17 ms a kernel; ours has been asked before.
+            "--no-cache".to_owned(),
         ]
     }
 
@@ -140,30 +180,32 @@ impl Compiler for NvrtcCompiler {
         "cubin"
     }
 
+    fn side_by_side(&self) -> usize {
+        pool().map_or(1, CompilerPool::most)
+    }
+
     fn compile(&self, source: &KernelSource) -> Result<Vec<u8>> {
-        let invalid = |_| DeviceError::Compile {
+        let request = Request {
+            architecture: self.architecture.clone(),
             kernel: source.name.to_string(),
-            log: "its text holds a zero byte".to_owned(),
+            file: format!("{}.cu", source.file_stem()),
+            text: source.full_text(),
         };
-        let text = CString::new(source.full_text()).map_err(invalid)?;
-        let name = CString::new(format!("{}.cu", source.file_stem())).map_err(invalid)?;
-        let options: Vec<CString> = self
-            .options()
-            .into_iter()
-            .map(CString::new)
-            .collect::<Result<_, _>>()
-            .map_err(invalid)?;
-        let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
-        let program = Program::new(source, &text, &name)?;
-        // SAFETY: the program is alive; the options are C strings that outlive the call.
-        let code = unsafe { sys::nvrtcCompileProgram(program.0, options.len() as i32, options.as_ptr()) };
-        if code != sys::nvrtcResult::NVRTC_SUCCESS {
-            return Err(DeviceError::Compile {
-                kernel: source.name.to_string(),
-                log: program.log(),
-            });
+        let refused = |log: String| DeviceError::Compile {
+            kernel: request.kernel.clone(),
+            log,
+        };
+        match pool().map(|pool| pool.compile(&request)) {
+            Some(Ok(Reply::Image(image))) => Ok(image),
+            Some(Ok(Reply::Refused(log))) => Err(refused(log)),
+            Some(Err(NoAnswer::Ended(how))) => Err(refused(format!(
+                "the process that compiled it ended, and so did a second one: {how}"
+            ))),
+            // Slower, and right.
+            Some(Err(NoAnswer::NoProcess)) | None => {
+                self.compile_here(&request.kernel, &request.file, &request.text)
+            }
         }
-        program.cubin(source)
     }
 }
 
@@ -171,7 +213,7 @@ impl Compiler for NvrtcCompiler {
 struct Program(sys::nvrtcProgram);
 
 impl Program {
-    fn new(source: &KernelSource, text: &CString, name: &CString) -> Result<Self> {
+    fn new(kernel: &str, text: &CString, name: &CString) -> Result<Self> {
         let mut program = std::ptr::null_mut();
         // SAFETY: both are C strings, copied by the call; there are no headers.
         let code = unsafe {
@@ -185,7 +227,7 @@ impl Program {
             )
         };
         if code != sys::nvrtcResult::NVRTC_SUCCESS {
-            return Err(NvrtcCompiler::failed(source, "nvrtcCreateProgram", code));
+            return Err(NvrtcCompiler::failed(kernel, "nvrtcCreateProgram", code));
         }
         Ok(Self(program))
     }
@@ -201,18 +243,18 @@ impl Program {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn cubin(&self, source: &KernelSource) -> Result<Vec<u8>> {
+    fn cubin(&self, kernel: &str) -> Result<Vec<u8>> {
         let mut bytes = 0;
         // SAFETY: the program is alive and compiled.
         let code = unsafe { sys::nvrtcGetCUBINSize(self.0, &mut bytes) };
         if code != sys::nvrtcResult::NVRTC_SUCCESS {
-            return Err(NvrtcCompiler::failed(source, "nvrtcGetCUBINSize", code));
+            return Err(NvrtcCompiler::failed(kernel, "nvrtcGetCUBINSize", code));
         }
         let mut image = vec![0u8; bytes];
         // SAFETY: the image has the size that the compiler asked for.
         let code = unsafe { sys::nvrtcGetCUBIN(self.0, image.as_mut_ptr().cast()) };
         if code != sys::nvrtcResult::NVRTC_SUCCESS {
-            return Err(NvrtcCompiler::failed(source, "nvrtcGetCUBIN", code));
+            return Err(NvrtcCompiler::failed(kernel, "nvrtcGetCUBIN", code));
         }
         Ok(image)
     }

@@ -29,6 +29,10 @@ pub trait Compiler: Send + Sync + Debug {
     fn options(&self) -> Vec<String>;
     /// Ending of image files, such as `cubin`.
     fn image_extension(&self) -> &'static str;
+    /// How many sources it compiles at a time without one waiting for another.
+    fn side_by_side(&self) -> usize {
+        1
+    }
     /// Compiles `source` with the prelude in front.
     fn compile(&self, source: &KernelSource) -> Result<Vec<u8>>;
 }

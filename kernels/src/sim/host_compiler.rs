@@ -119,6 +119,10 @@ impl Compiler for HostCompiler {
         "so"
     }
 
+    fn side_by_side(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
     fn compile(&self, source: &KernelSource) -> Result<Vec<u8>> {
         let mut text = format!("{SHIM}\n{}\n", source.full_text());
         for kernel in &source.kernels {

@@ -1,12 +1,12 @@
-//! `warpflight kernels build`: kernels compiled ahead of time. In: architectures, a folder. Out: the folder filled,
-//! and a line an architecture.
+//! `warpflight kernels`: kernels compiled ahead of time, and the process that compiles for a server. In: architectures,
+//! a folder. Out: the folder filled, and a line an architecture.
 
-use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::io::{BufReader, BufWriter, Write, stdin, stdout};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use kernels::cuda::{NvrtcCompiler, use_nvrtc_folder};
+use kernels::cuda::{NvrtcCompiler, serve_compiler, use_nvrtc_folder};
 use kernels::module::build_cache;
 use kernels::{Compiler, DiskCache, KernelSource};
 
@@ -32,6 +32,12 @@ enum What {
     /// Compile the library's kernels into the kernel cache
     #[command(long_about = ABOUT)]
     Build(BuildArgs),
+    /// Compile what standard input asks for: a server starts this for itself
+    #[command(hide = true)]
+    Worker {
+        /// Folder with NVIDIA's run-time compiler.
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +65,34 @@ struct BuildArgs {
 /// # Errors
 /// `Sql` for an architecture that is none; as the compiler's.
 pub fn run(args: &KernelsArgs) -> Result<()> {
-    let What::Build(args) = &args.what;
+    match &args.what {
+        What::Build(args) => build(args),
+        What::Worker { folder } => work(folder.as_deref()),
+    }
+}
+
+/// Has kernels compiled by processes that run this binary, as [`work`] does.
+pub fn compile_in_processes() {
+    // The file itself, also where an upgrade has put another one in its place.
+    let program = PathBuf::from("/proc/self/exe");
+    if program.exists() {
+        kernels::cuda::compile_in_processes(program, vec!["kernels".into(), "worker".into()]);
+    }
+}
+
+fn work(folder: Option<&Path>) -> Result<()> {
+    if let Some(folder) = folder {
+        use_nvrtc_folder(folder).map_err(on_device)?;
+    }
+    let served = serve_compiler(BufReader::new(stdin()), BufWriter::new(stdout()));
+    served.map_err(|error| {
+        Error::data(format!(
+            "standard input or output of a process that compiles: {error}"
+        ))
+    })
+}
+
+fn build(args: &BuildArgs) -> Result<()> {
     for name in &args.arch {
         let number = name.strip_prefix("sm_").unwrap_or_default();
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -82,9 +115,9 @@ pub fn run(args: &KernelsArgs) -> Result<()> {
     let disk = DiskCache::new(cache);
     let library = kernels::library();
     let sources: Vec<&KernelSource> = library.iter().collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for name in &args.arch {
         let compiler: Arc<dyn Compiler> = Arc::new(NvrtcCompiler::new(name).map_err(on_device)?);
+        let threads = compiler.side_by_side();
         let compiled = build_cache(&compiler, &disk, &sources, threads).map_err(on_device)?;
         writeln!(
             stdout(),

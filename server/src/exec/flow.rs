@@ -181,7 +181,7 @@ impl Flow<'_> {
         }
         self.narrow_sync(id, &tables)?;
         let mut joins = Joins::new(stages, tables);
-        let times = &self.metrics[id].times;
+        let times = &self.metrics[id].joins;
         let mut out = |batch: DeviceBatch, space: Space| {
             Ok(match take(batch, space)? {
                 Wanted::More => ControlFlow::Continue(()),

@@ -134,8 +134,9 @@ impl Gpus {
     }
 }
 
-/// Compiles a small kernel on a thread of its own, to have the compiler loaded and its tables made. What comes of it
-/// does not matter: whoever compiles next reports errors. The thread keeps the device open until it is done.
+/// Has each process that compiles compile a small kernel, on threads of their own, so that its compiler is loaded and its
+/// tables are made. What comes of it does not matter: whoever compiles next reports errors. The threads keep the device
+/// open until they are done.
 fn run_compiler(gpu: Arc<Gpu>) {
     const TEXT: &str = "WF_KERNEL(32) first(i128* out) {\n\
         bool overflow = false;\n\
@@ -143,8 +144,18 @@ fn run_compiler(gpu: Arc<Gpu>) {
         out[threadIdx.x] = overflow ? (i128)0 : wf_quotient(product, out[2]);\n}\n";
     let work = move || {
         let compiler = gpu.device.compiler();
-        if let Err(error) = compiler.compile(&KernelSource::generated("first", TEXT, &["first"])) {
-            tracing::debug!(%error, "the run-time compiler is not ready");
+        let source = KernelSource::generated("first", TEXT, &["first"]);
+        std::thread::scope(|scope| {
+            for _ in 0..compiler.side_by_side() {
+                scope.spawn(|| {
+                    if let Err(error) = compiler.compile(&source) {
+                        tracing::debug!(%error, "the run-time compiler is not ready");
+                    }
+                });
+            }
+        });
+        if let Some(reason) = kernels::cuda::why_not_in_processes() {
+            tracing::warn!(reason, "kernels are compiled one at a time, within the server");
         }
     };
     let thread = std::thread::Builder::new().name("warpflight-compile".into());

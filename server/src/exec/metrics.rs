@@ -17,6 +17,7 @@ pub(super) struct PipelineMetrics {
     copied_bytes: Count,
     decoded_bytes: Count,
     kernel_time: Time,
+    join_time: Time,
     wait_time: Time,
     compile_time: Time,
     /// Where numbers are put that only some pipelines have.
@@ -24,6 +25,8 @@ pub(super) struct PipelineMetrics {
     id: PipelineId,
     /// What its kernels took.
     pub(super) times: KernelTimes,
+    /// Those of its joins among them, which find rows in tables.
+    pub(super) joins: KernelTimes,
 }
 
 impl PipelineMetrics {
@@ -37,11 +40,13 @@ impl PipelineMetrics {
             copied_bytes: counter("bytes_copied"),
             decoded_bytes: counter("bytes_decoded"),
             kernel_time: time("kernel_time"),
+            join_time: time("join_time"),
             wait_time: time("wait_time"),
             compile_time: time("compile_time"),
             set: set.clone(),
             id,
-            times: KernelTimes::of_foreseen(shapes),
+            times: KernelTimes::of_foreseen(shapes.clone()),
+            joins: KernelTimes::of_foreseen(shapes),
         }
     }
 
@@ -57,8 +62,15 @@ impl PipelineMetrics {
         self.decoded_bytes.add(decoded as usize);
     }
 
-    /// What its scan read and left out.
+    /// What its scan read and left out, and how long that took.
     pub(super) fn scanned(&self, counts: &ScanCounts) {
+        for (name, time) in [
+            ("read_time", counts.read_time),
+            ("decode_time", counts.decode_time),
+        ] {
+            let total = MetricBuilder::new(&self.set).subset_time(format!("p{}_{name}", self.id), 0);
+            total.add_duration(time);
+        }
         let add = |name: &str, count: u64| {
             let counter = MetricBuilder::new(&self.set).counter(format!("p{}_{name}", self.id), 0);
             counter.add(usize::try_from(count).unwrap_or(usize::MAX));
@@ -77,9 +89,11 @@ impl PipelineMetrics {
 
     /// Puts what its kernels took into the set; once, at the end.
     pub(super) fn close(&self) {
+        let (own, joins) = (&self.times, &self.joins);
         self.kernel_time
-            .add_duration(Duration::from_nanos(self.times.run_ns()));
+            .add_duration(Duration::from_nanos(own.run_ns() + joins.run_ns()));
+        self.join_time.add_duration(Duration::from_nanos(joins.run_ns()));
         self.compile_time
-            .add_duration(Duration::from_nanos(self.times.compile_ns()));
+            .add_duration(Duration::from_nanos(own.compile_ns() + joins.compile_ns()));
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use kernels::KernelSource;
 
@@ -16,8 +17,6 @@ use crate::operator::{Build, Force, Foreseen, Foretold, Gpu, Rows, Sort, Window}
 use crate::pipeline::expr::ColumnShape;
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
-/// Threads that compile for one query.
-const THREADS_MAX: usize = 8;
 /// Cores from which on kernels are compiled too that only some data need, if half of the cores have nothing to compile.
 const CORES_TO_SPARE: usize = 8;
 
@@ -61,7 +60,8 @@ impl Warming {
         }
         sources.retain(|source| !gpu.device.has_module(source));
         let free = cores.saturating_sub(busy).max(1);
-        let count = sources.len().min((cores / 2).clamp(1, THREADS_MAX)).min(free);
+        let side_by_side = gpu.device.compiler().side_by_side();
+        let count = sources.len().min(side_by_side).min(free);
         let queue = Arc::new(Mutex::new(VecDeque::from(sources)));
         let threads = (0..count).filter_map(|_| {
             let (gpu, queue) = (Arc::clone(gpu), Arc::clone(&queue));
@@ -69,9 +69,15 @@ impl Warming {
             let work = move || {
                 let _counted = counted;
                 while let Some(source) = next(&queue) {
-                    // Whoever needs the kernel tries again, and reports the error.
-                    if let Err(error) = gpu.device.module(&source) {
-                        tracing::debug!(%error, kernel = %source.name, "kernel not compiled ahead");
+                    let start = Instant::now();
+                    let kernel = &source.name;
+                    match gpu.device.module(&source) {
+                        Ok(_) => {
+                            let elapsed_ms = start.elapsed().as_millis();
+                            tracing::debug!(%kernel, elapsed_ms, "kernel compiled ahead");
+                        }
+                        // Whoever needs the kernel tries again, and reports the error.
+                        Err(error) => tracing::debug!(%error, %kernel, "kernel not compiled ahead"),
                     }
                 }
             };

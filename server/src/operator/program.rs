@@ -148,7 +148,13 @@ impl<K: std::hash::Hash + Eq + Clone> Programs<K> {
 impl Program {
     pub(super) fn compile(gpu: &Gpu, times: &KernelTimes, generated: Generated) -> Result<Self> {
         let name = generated.source.kernels[0].to_string();
+        let is_there = gpu.device.has_module(&generated.source);
+        let start = Instant::now();
         let module = times.compiling(|| gpu.device.module(&generated.source))?;
+        if !is_there {
+            let elapsed_ms = start.elapsed().as_millis();
+            tracing::debug!(kernel = name, elapsed_ms, "kernel waited for");
+        }
         Ok(Self {
             kernel: module.kernel(&name)?,
             literals: generated.literals,

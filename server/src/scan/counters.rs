@@ -1,7 +1,10 @@
 //! What scans did so far, for the query's record.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kernels::Event;
 
 use super::Pruned;
 
@@ -16,7 +19,10 @@ pub struct ScanCounters {
     read_bytes: AtomicU64,
     uploaded_bytes: AtomicU64,
     decoded_bytes: AtomicU64,
-    read_nanos: AtomicU64,
+    /// From the first to the last byte of each partition.
+    reads: Mutex<Vec<(Instant, Instant)>>,
+    /// Before and after the kernels of each partition.
+    decodes: Mutex<Vec<(Event, Event)>>,
 }
 
 /// The counts at one moment.
@@ -38,8 +44,14 @@ pub struct ScanCounts {
     pub uploaded_bytes: u64,
     /// Bytes of values and validity in device memory; strings count as references.
     pub decoded_bytes: u64,
-    /// Time from the first to the last byte of each partition, summed over partitions.
+    /// Time in which at least one partition was read.
     pub read_time: Duration,
+    /// Time of the device from the first to the last kernel of each partition that is decoded, summed over partitions.
+    pub decode_time: Duration,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ScanCounters {
@@ -51,10 +63,13 @@ impl ScanCounters {
         add(&self.pages_pruned_by_joins, pruned.pages_by_joins);
     }
 
-    pub(super) fn read(&self, bytes: u64, time: Duration) {
+    pub(super) fn read(&self, bytes: u64, from: Instant, to: Instant) {
         self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.read_nanos.fetch_add(nanos, Ordering::Relaxed);
+        lock(&self.reads).push((from, to));
+    }
+
+    pub(super) fn decoding(&self, from: Event, to: Event) {
+        lock(&self.decodes).push((from, to));
     }
 
     pub(super) fn uploaded(&self, bytes: usize) {
@@ -78,7 +93,46 @@ impl ScanCounters {
             read_bytes: self.read_bytes.load(Ordering::Relaxed),
             uploaded_bytes: self.uploaded_bytes.load(Ordering::Relaxed),
             decoded_bytes: self.decoded_bytes.load(Ordering::Relaxed),
-            read_time: Duration::from_nanos(self.read_nanos.load(Ordering::Relaxed)),
+            read_time: covered(&mut lock(&self.reads)),
+            decode_time: lock(&self.decodes).iter().filter_map(elapsed).sum(),
         }
+    }
+}
+
+/// The time that the spans cover together.
+fn covered(spans: &mut [(Instant, Instant)]) -> Duration {
+    spans.sort_unstable();
+    let mut covered = Duration::ZERO;
+    let mut end: Option<Instant> = None;
+    for &(from, to) in &*spans {
+        let from = end.map_or(from, |end| from.max(end));
+        covered += to.saturating_duration_since(from);
+        end = Some(end.map_or(to, |end| end.max(to)));
+    }
+    covered
+}
+
+/// The device's time between two events; `None` while it has not passed them. An error here is that of the kernels
+/// between them, and is reported where their result is read.
+fn elapsed((from, to): &(Event, Event)) -> Option<Duration> {
+    to.is_done().ok().filter(|&done| done)?;
+    to.since(from).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_count_once_where_they_overlap() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let of = |spans: &[(u64, u64)]| {
+            let mut spans: Vec<_> = spans.iter().map(|&(from, to)| (at(from), at(to))).collect();
+            covered(&mut spans).as_millis()
+        };
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[(5, 9), (0, 3)]), 7);
+        assert_eq!(of(&[(0, 10), (2, 3), (8, 12)]), 12);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernels::compress::Decompressor;
 use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
-use kernels::{Buffer, Device, ErrorWord, Reservation, Stream};
+use kernels::{Buffer, Device, ErrorWord, Event, Reservation, Stream};
 
 use super::addresses::Addresses;
 use super::counters::ScanCounters;
@@ -116,9 +116,10 @@ impl Fetched {
         let word = ErrorWord::new(stream, reservation).map_err(on_device)?;
         let memory = self.allocate(&layout, stream, reservation)?;
         let addresses = memory.addresses(&self);
-        let (rooms, uploaded) =
+        let (rooms, uploaded, begun) =
             self.queue(&layout, &memory, &addresses, stream, reservation, kernels, &word)?;
-        counters.read(self.read_bytes, self.read_time);
+        counters.decoding(begun, stream.record().map_err(on_device)?);
+        counters.read(self.read_bytes, self.read.0, self.read.1);
         counters.uploaded(uploaded);
         let check = PageCheck {
             word,
@@ -219,8 +220,8 @@ impl Fetched {
         Ok(uploaded)
     }
 
-    /// Queues the copies and all kernels; returns the room of strings that were put together, and how many bytes are
-    /// copied.
+    /// Queues the copies and all kernels; returns the room of strings that were put together, how many bytes are copied,
+    /// and the point between copies and kernels.
     #[expect(clippy::too_many_arguments, reason = "what a decode works on, each once")]
     fn queue(
         &self,
@@ -231,7 +232,7 @@ impl Fetched {
         reservation: &Reservation,
         kernels: &ScanKernels,
         word: &ErrorWord,
-    ) -> Result<(Option<Arc<Buffer>>, usize)> {
+    ) -> Result<(Option<Arc<Buffer>>, usize, Event)> {
         let mut uses: Vec<&Buffer> = vec![
             memory.packed.buffer(),
             &memory.plain,
@@ -262,6 +263,7 @@ impl Fetched {
 
         let turn = kernels.turn();
         let uploaded = self.upload(layout, memory, stream)?;
+        let begun = stream.record().map_err(on_device)?;
         kernels
             .decompressor
             .decompress(stream, reservation, &blobs, &uses, word)
@@ -287,7 +289,7 @@ impl Fetched {
         decoder
             .decode(stream, reservation, &data, &uses, word)
             .map_err(on_device)?;
-        Ok((room, uploaded))
+        Ok((room, uploaded, begun))
     }
 
     fn finish(

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
@@ -47,7 +47,8 @@ pub struct Fetched {
     pub(super) early: Option<Arc<Early>>,
     pub(super) columns: Vec<FetchedColumn>,
     pub(super) read_bytes: u64,
-    pub(super) read_time: Duration,
+    /// From when to when.
+    pub(super) read: (Instant, Instant),
     pub(super) cpu_columns: Reasons,
     reservation_bytes: usize,
 }
@@ -111,7 +112,7 @@ pub(super) fn fetch_sync(
         stop,
     };
     let (image, early, spans) = reading.read_sync(&plan.files, &plan.wanted)?;
-    let read_time = begun.elapsed();
+    let read = (begun, Instant::now());
     let mut fetched = Fetched {
         spec: Arc::clone(&scan.spec),
         rows: partition.rows,
@@ -124,7 +125,7 @@ pub(super) fn fetch_sync(
             .iter()
             .map(|wanted| wanted.range.end - wanted.range.start)
             .sum(),
-        read_time,
+        read,
         cpu_columns: Vec::new(),
         reservation_bytes: 0,
     };

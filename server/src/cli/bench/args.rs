@@ -16,6 +16,9 @@ const ABOUT: &str = "The 22 queries of the TPC-H benchmark.\n\n\
         the time that copying so many bytes to the device, or within it, takes at the rates measured at the start, \
         as a share of the median. GPU: all if the device runs the whole query, part if the CPU runs some of it, none \
         if all. Factors are the other's time divided by the median: above 1, the other takes longer.\n\n\
+        --profile adds a table in milliseconds: the whole query; planning; reading (while at least one partition is \
+        read); the device's time for decoding, for finding rows in the tables of joins, for building those, for groups, \
+        for sorting and windows, and for rows that are filtered and computed on their way. They overlap.\n\n\
         The server takes its options from the environment, as `serve` does: WARPFLIGHT_PARTITIONS_IN_FLIGHT=8.";
 
 /// What `warpflight bench` takes.
@@ -130,6 +133,10 @@ pub struct TpchArgs {
     /// Ask this server in place of one of our own; it serves the tables, --data says where their files are
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+
+    /// Run each query once more with EXPLAIN ANALYZE, and print where its time goes
+    #[arg(long)]
+    pub profile: bool,
 
     /// Do not run the queries on the CPU to compare answers and times
     #[arg(long)]

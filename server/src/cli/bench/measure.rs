@@ -3,6 +3,7 @@
 use super::args::{Mode, TpchArgs};
 use super::data::Files;
 use super::duckdb::DuckDb;
+use super::profile::Profile;
 use crate::cli::local::{Answer, Plan, Session};
 use crate::error::{Error, Result};
 use crate::tpch::Query;
@@ -82,6 +83,8 @@ pub struct Measured {
     pub duckdb: Option<Result<Times, String>>,
     /// Whether its answer was right.
     pub check: Check,
+    /// Where its time goes, if that was asked for.
+    pub profile: Option<Profile>,
 }
 
 impl Bench<'_> {
@@ -118,17 +121,34 @@ impl Bench<'_> {
         }
         self.session.set("fallback_mode", "warn").await?;
         let answer = answer.ok_or_else(|| Error::internal("no run was made"))?;
+        let times = Times::new(runs);
+        let profile = match self.args.profile {
+            true => Some(self.profile(&sql, times.median()).await?),
+            false => None,
+        };
         let (check, cpu) = self.check(query, &sql, &plan, &answer).await?;
         Ok(Measured {
             query,
-            times: Times::new(runs),
+            times,
             rows: answer.rows(),
             bytes: self.files.as_ref().map(|files| files.scan_bytes(query)),
             plan,
             cpu,
             duckdb: self.on_duckdb(&sql)?,
             check,
+            profile,
         })
+    }
+
+    async fn profile(&mut self, sql: &str, seconds: f64) -> Result<Profile> {
+        let (_, planning) = self.session.explained(&format!("EXPLAIN {sql}")).await?;
+        self.before_run()?;
+        let (analyzed, _) = self.session.explained(&format!("EXPLAIN ANALYZE {sql}")).await?;
+        Ok(Profile::of(
+            &analyzed,
+            seconds * 1e3,
+            planning.as_secs_f64() * 1e3,
+        ))
     }
 
     fn before_run(&self) -> Result<()> {

@@ -5,6 +5,7 @@ mod args;
 mod data;
 mod duckdb;
 mod measure;
+mod profile;
 mod report;
 
 use std::io::{Write, stderr, stdout};

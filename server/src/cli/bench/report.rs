@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::TpchArgs;
 use super::measure::{Check, Measured};
+use super::profile::Profile;
 use crate::cli::local::Plan;
 use crate::observe::units;
 
@@ -15,6 +16,8 @@ pub struct Report<'a> {
     device: String,
     rates: Option<Rates>,
     sums: Sums,
+    /// With the names of their queries.
+    profiles: Vec<(String, Profile)>,
 }
 
 /// Over the queries that ran.
@@ -41,6 +44,7 @@ impl<'a> Report<'a> {
             device,
             rates,
             sums: Sums::default(),
+            profiles: Vec::new(),
         }
     }
 
@@ -74,6 +78,10 @@ impl<'a> Report<'a> {
     /// The line of a query that ran.
     pub fn query(&mut self, measured: &Measured) -> String {
         self.sums.add(measured);
+        if let Some(profile) = &measured.profile {
+            let name = format!("Q{}", measured.query.number());
+            self.profiles.push((name, profile.clone()));
+        }
         if self.args.json {
             return format!("{}\n", self.object(measured));
         }
@@ -166,7 +174,22 @@ impl<'a> Report<'a> {
                 (failed, wrong) => format!("{failed} failed, {wrong} wrong"),
             },
         ]);
-        (format!("{text}\n"), well)
+        (format!("{text}\n{}", self.profile()), well)
+    }
+
+    /// The table of profiles, if there are some.
+    fn profile(&self) -> String {
+        if self.profiles.is_empty() {
+            return String::new();
+        }
+        let lines = self.profiles.iter().map(|(name, profile)| profile.line(name));
+        let sum: Profile = self.profiles.iter().map(|(_, profile)| profile.clone()).sum();
+        let all: Vec<String> = [Profile::head()]
+            .into_iter()
+            .chain(lines)
+            .chain([sum.line("sum")])
+            .collect();
+        format!("{}\n", all.join("\n"))
     }
 
     fn share(&self, bytes: Option<u64>, median: f64, rate: impl Fn(&Rates) -> f64) -> Option<f64> {
@@ -211,6 +234,7 @@ impl<'a> Report<'a> {
             "duckdb_error": measured.duckdb.as_ref().and_then(|times| times.as_ref().err()),
             "answer": checked,
             "difference": difference,
+            "profile": measured.profile.as_ref().map(Profile::object),
         })
     }
 }

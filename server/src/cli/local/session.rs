@@ -87,7 +87,12 @@ impl Session {
 
     /// Where a query would run.
     pub async fn plan(&mut self, sql: &str) -> Result<Plan> {
-        let answer = self.ask(&format!("EXPLAIN {sql}")).await?;
+        Ok(Plan::of(&self.explained(&format!("EXPLAIN {sql}")).await?.0))
+    }
+
+    /// What an `EXPLAIN` prints, and the time it took.
+    pub async fn explained(&mut self, explain: &str) -> Result<(String, Duration)> {
+        let answer = self.ask(explain).await?;
         let mut text = String::new();
         for batch in &answer.batches {
             if let Some(plans) = batch
@@ -97,7 +102,7 @@ impl Session {
                 plans.iter().flatten().for_each(|plan| text.push_str(plan));
             }
         }
-        Ok(Plan::of(&text))
+        Ok((text, answer.wall))
     }
 }
 

@@ -228,7 +228,7 @@ async fn compiled_in_a_process_of_its_own() {
         for graph in &graphs {
             let (_, foreseen) = foresee(&gpu, graph);
             for source in foreseen.certain.iter().chain(&foreseen.possible) {
-                let start = std::time::Instant::now();
+                let start = Instant::now();
                 let image = compiler.compile(source).unwrap_or_else(|error| panic!("{error}"));
                 println!(
                     "  {}: {} bytes in {:?}",
