@@ -11,6 +11,7 @@ mod node;
 mod scans;
 mod schedule;
 mod settings;
+mod shared;
 mod stop;
 mod uploading;
 mod verified;

@@ -1,8 +1,10 @@
-//! All scans of a query: opened at once when it starts, and read ahead of whoever takes their batches.
+//! All scans of a query: opened at once when it starts, but for those that ask subqueries what to leave out, and read ahead
+//! of whoever takes their batches.
 //!
 //! In: the graph's scans, in the order in which its pipelines run. Out: the batches of each, in the order of its
 //! partitions. Threads of the query's own do what [`super::schedule`] says may be done next, and end with this value.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -41,7 +43,18 @@ fn ms(begun: Instant) -> f64 {
 #[derive(Debug)]
 pub(super) struct Scans {
     shared: Arc<Shared>,
-    opening: Vec<tokio::task::JoinHandle<()>>,
+    opening: RefCell<Opened>,
+    context: Arc<TaskContext>,
+    handle: Handle,
+    partition_bytes: usize,
+}
+
+/// How far the scans of a run are opened.
+#[derive(Debug, Default)]
+struct Opened {
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Those that are opened later, by their numbers.
+    left: Vec<(usize, Arc<ScanSpec>)>,
 }
 
 /// A partition on the device.
@@ -84,6 +97,8 @@ struct Running {
     id: PipelineId,
     /// By which joins may leave some of it out; those by which there is hope of it, when it is opened.
     keys: Vec<ScanKey>,
+    /// Whether it is opened only when values of subqueries are there.
+    is_late: bool,
     /// The scans that the tables of these joins are made of.
     before: Vec<usize>,
     scan: Option<Arc<Scan>>,
@@ -92,8 +107,8 @@ struct Running {
 }
 
 impl Scans {
-    /// Starts opening all scans of `graph`, and reading them as they are opened, in the order of its pipelines. Waits
-    /// for nothing.
+    /// Starts opening all scans of `graph` that ask no subqueries, and reading them as they are opened, in the order of its
+    /// pipelines. Waits for nothing.
     pub(super) fn begin(
         graph: &PipelineGraph,
         gpu: &Arc<Gpu>,
@@ -111,14 +126,15 @@ impl Scans {
             .collect();
         let bounds = Bounds::of(gpu.device.pinned_limit_bytes(), gpu.device.memory_limit_bytes());
         let ids: Vec<PipelineId> = specs.iter().map(|(id, _)| *id).collect();
-        let running = |&(id, _): &(PipelineId, _)| Running {
-            id,
+        let running = |(id, spec): &(PipelineId, Arc<ScanSpec>)| Running {
+            id: *id,
+            is_late: spec.asks_subqueries(),
             keys: match settings.engine.runtime_filters {
-                true => graph.scan_keys(id),
+                true => graph.scan_keys(*id),
                 false => Vec::new(),
             },
             before: graph
-                .read_by_joins(id)
+                .read_by_joins(*id)
                 .iter()
                 .filter_map(|id| ids.iter().position(|scan| scan == id))
                 .collect(),
@@ -140,18 +156,45 @@ impl Scans {
             changed: Condvar::new(),
         });
         let partition_bytes = settings.partition_bytes(gpu.device.memory_limit_bytes());
-        let opening = specs.into_iter().enumerate().map(|(index, (_, spec))| {
-            let (context, shared) = (Arc::clone(context), Arc::clone(&shared));
-            handle.spawn(async move {
-                let unopened = Unopened { shared, index };
-                let opened = Scan::open(spec, &context, partition_bytes).await;
-                unopened.opened(opened);
-            })
-        });
-        Self {
-            opening: opening.collect(),
+        let specs = specs.into_iter().map(|(_, spec)| spec).enumerate();
+        let (late, specs): (Vec<_>, Vec<_>) = specs.partition(|(_, spec)| spec.asks_subqueries());
+        let scans = Self {
+            opening: RefCell::new(Opened {
+                tasks: Vec::new(),
+                left: late,
+            }),
             shared,
+            context: Arc::clone(context),
+            handle: handle.clone(),
+            partition_bytes,
+        };
+        specs
+            .into_iter()
+            .for_each(|(index, spec)| scans.open(index, spec));
+        scans
+    }
+
+    /// Starts opening those scans up to pipeline `id`'s that waited for the values of subqueries, which are there now.
+    pub(super) fn open_before(&self, id: PipelineId) {
+        let ids: Vec<PipelineId> = self.shared.lock().scans.iter().map(|scan| scan.id).collect();
+        let left = std::mem::take(&mut self.opening.borrow_mut().left);
+        let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(index, _)| ids[*index] <= id);
+        self.opening.borrow_mut().left = later;
+        for (index, spec) in now {
+            self.shared.lock().scans[index].is_late = false;
+            self.open(index, spec);
         }
+    }
+
+    fn open(&self, index: usize, spec: Arc<ScanSpec>) {
+        let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
+        let partition_bytes = self.partition_bytes;
+        let task = self.handle.spawn(async move {
+            let unopened = Unopened { shared, index };
+            let opened = Scan::open(spec, &context, partition_bytes).await;
+            unopened.opened(opened);
+        });
+        self.opening.borrow_mut().tasks.push(task);
     }
 
     /// Gives the batches of pipeline `id`'s scan to `take`, in order. Once for each scan.
@@ -202,7 +245,8 @@ impl Drop for Scans {
     /// Waits for the threads, so that no memory of the query is in use after it.
     fn drop(&mut self) {
         self.shared.ended.stop();
-        self.opening.iter().for_each(tokio::task::JoinHandle::abort);
+        let tasks = std::mem::take(&mut self.opening.get_mut().tasks);
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
         let (left, threads) = {
             let mut state = self.shared.lock();
             (state.schedule.end_all(), std::mem::take(&mut state.threads))

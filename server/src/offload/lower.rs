@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -16,6 +17,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
@@ -23,7 +25,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::{Fallback, aggregate, join, window};
 use crate::batch::Repr;
-use crate::pipeline::expr::{Expr, lower as lower_expr};
+use crate::pipeline::expr::{Expr, SubquerySlot, lower as lower_expr};
 use crate::pipeline::{
     AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source, Stage,
 };
@@ -96,7 +98,8 @@ impl Lowering {
         }
         let graph = PipelineGraph {
             pipelines: lowering.pipelines,
-        };
+        }
+        .sharing();
         match lowering.refusals.is_empty() || is_worth_uploading(&graph) {
             true => Ok(Lowered {
                 graph,
@@ -199,6 +202,9 @@ impl Lowering {
         if let Some(join) = join::Join::of(plan) {
             return self.join(plan, &join?);
         }
+        if let Some(scalar) = plan.downcast_ref::<ScalarSubqueryExec>() {
+            return self.subqueries_first(plan, scalar);
+        }
         if let Some(node) = window::node_of(plan) {
             return window::open(self, plan, &node);
         }
@@ -206,6 +212,25 @@ impl Lowering {
             return self.union(plan);
         }
         Err(Refusal::of(plan, "the GPU does not run this operator yet"))
+    }
+
+    /// The input, behind pipelines that make the values that it reads.
+    fn subqueries_first(
+        &mut self,
+        plan: &Arc<dyn ExecutionPlan>,
+        scalar: &ScalarSubqueryExec,
+    ) -> Result<Open, Refusal> {
+        for link in scalar.subqueries() {
+            let schema = link.plan.schema();
+            check_held(&link.plan, &schema)?;
+            if schema.fields().len() != 1 {
+                return Err(Refusal::of(plan, "a scalar subquery that has not one column"));
+            }
+            let open = self.open(&link.plan)?;
+            let slot = SubquerySlot::new(scalar.results(), link.index);
+            self.close(open, Sink::Value(slot), schema);
+        }
+        self.open(scalar.input())
     }
 
     fn only_child(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
@@ -223,11 +248,7 @@ impl Lowering {
         plan: &Arc<dyn ExecutionPlan>,
         source: &DataSourceExec,
     ) -> Result<Open, Refusal> {
-        if source
-            .data_source()
-            .downcast_ref::<MemorySourceConfig>()
-            .is_some()
-        {
+        if memory_of(plan).is_some() {
             return Ok(self.upload(plan));
         }
         let spec = ScanSpec::of(source).map_err(|reason| Refusal::of(plan, reason))?;
@@ -247,8 +268,12 @@ impl Lowering {
     }
 
     fn upload(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Open {
-        self.inputs.push(Arc::clone(plan));
-        of_source(Source::Upload(self.inputs.len() - 1), plan.schema())
+        let known = self.inputs.iter().position(|input| is_same_table(input, plan));
+        let input = known.unwrap_or_else(|| {
+            self.inputs.push(Arc::clone(plan));
+            self.inputs.len() - 1
+        });
+        of_source(Source::Upload(input), plan.schema())
     }
 
     fn filter(&mut self, plan: &Arc<dyn ExecutionPlan>, filter: &FilterExec) -> Result<Open, Refusal> {
@@ -378,6 +403,34 @@ fn is_worth_uploading(graph: &PipelineGraph) -> bool {
         matches!(pipeline.source, Source::Scan(_))
             || !matches!(pipeline.sink, Sink::Pass | Sink::Limit { .. })
     })
+}
+
+/// Whether two plans read the same columns of the same rows in memory.
+fn is_same_table(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> bool {
+    let (Some(one), Some(other)) = (memory_of(one), memory_of(other)) else {
+        return false;
+    };
+    let is_same = |one: &RecordBatch, other: &RecordBatch| {
+        let mut columns = one.columns().iter().zip(other.columns());
+        one.num_rows() == other.num_rows()
+            && one.num_columns() == other.num_columns()
+            && columns.all(|(one, other)| Arc::ptr_eq(one, other))
+    };
+    let rows = |table: &MemorySourceConfig| table.partitions().iter().map(Vec::len).collect::<Vec<_>>();
+    let (batches, others) = (
+        one.partitions().iter().flatten(),
+        other.partitions().iter().flatten(),
+    );
+    one.projection() == other.projection()
+        && one.fetch() == other.fetch()
+        && rows(one) == rows(other)
+        && batches.zip(others).all(|(one, other)| is_same(one, other))
+}
+
+/// The rows in memory that a plan reads, if it does no more.
+fn memory_of(plan: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
+    let source = plan.downcast_ref::<DataSourceExec>()?;
+    source.data_source().downcast_ref::<MemorySourceConfig>()
 }
 
 /// Whether the rows of a plan are in the order of a sort, which operators after it keep.
