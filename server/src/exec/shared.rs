@@ -34,22 +34,24 @@ pub(super) struct Shared {
     places: RefCell<Vec<Place>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Place {
     /// Those that have not asked yet.
     readers: usize,
+    is_asked: bool,
     kept: Option<Made>,
 }
 
 impl Shared {
     /// Nothing is made yet.
     pub(super) fn of(graph: &PipelineGraph) -> Self {
-        let place = |id| Place {
-            readers: graph.readers(id).count(),
-            kept: None,
-        };
+        let mut places = Vec::new();
+        places.resize_with(graph.pipelines.len(), Place::default);
+        for id in 0..graph.pipelines.len() {
+            graph.reads(id).for_each(|read| places[read].readers += 1);
+        }
         Self {
-            places: RefCell::new((0..graph.pipelines.len()).map(place).collect()),
+            places: RefCell::new(places),
         }
     }
 
@@ -58,6 +60,7 @@ impl Shared {
         let place = &mut self.places.borrow_mut()[id];
         // The root and what makes values have none.
         place.readers = place.readers.saturating_sub(1);
+        place.is_asked = true;
         let made = match place.readers {
             0 => place.kept.take(),
             _ => place.kept.clone(),
@@ -77,11 +80,17 @@ impl Shared {
         }
     }
 
-    /// One of its readers will never ask for what pipeline `id` makes. Whether nobody else did or will, so that it does not
-    /// ask for what it reads either.
+    /// One of its readers will never ask for what pipeline `id` makes. Whether nobody else has asked or will, so that it never
+    /// asks for what it reads either.
     pub(super) fn give_up(&self, id: PipelineId) -> bool {
         let place = &mut self.places.borrow_mut()[id];
         place.readers = place.readers.saturating_sub(1);
-        place.readers == 0 && place.kept.take().is_none()
+        if place.readers == 0 {
+            place.kept = None;
+        }
+        place.readers == 0 && !place.is_asked
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,7 @@ impl Walk<'_> {
             return Ok(Arc::clone(plan));
         }
         if plan.is::<ScalarSubqueryExec>()
+            && may_be_one_partition(plan)
             && let Ok(lowered) = Lowering::of(plan)
             && lowered.refusals.is_empty()
         {
@@ -149,7 +150,11 @@ fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         return *aggregate.mode() != AggregateMode::Partial;
     }
-    // Order within each of several partitions is not kept by one.
+    may_be_one_partition(plan)
+}
+
+/// Whether a subtree means the same in one partition: order within each of several is not kept by one.
+fn may_be_one_partition(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let partitions = plan.output_partitioning().partition_count();
     partitions == 1 || plan.properties().output_ordering().is_none() || plan.is::<CoalescePartitionsExec>()
 }

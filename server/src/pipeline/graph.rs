@@ -88,13 +88,14 @@ impl PartialEq for Pipeline {
             sink,
             output,
         } = self;
-        *source == other.source
-            && *stages == other.stages
-            && *filters == other.filters
+        // Files last: there may be many.
+        *filters == other.filters
             && *outputs == other.outputs
             && *sink == other.sink
+            && *stages == other.stages
             && same_columns(input, &other.input)
             && same_columns(output, &other.output)
+            && *source == other.source
     }
 }
 
