@@ -97,7 +97,10 @@ async fn plan(client: &mut Client, sql: &str) -> String {
     let (kinds, plans) = (column_text(rows.column(0)), column_text(rows.column(1)));
     let physical = kinds.iter().position(|kind| kind == "physical_plan");
     let plan = &plans[physical.expect("there is a physical plan")];
-    plan.trim_end()
-        .replace("; p", "\n    p")
-        .replace("pipelines=[p0", "pipelines=[\n    p0")
+    let line = |line: &str| {
+        let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+        line.replace("; p", &format!("\n{indent}p"))
+            .replace("pipelines=[p0", &format!("pipelines=[\n{indent}p0"))
+    };
+    plan.trim_end().lines().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -23,7 +23,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use super::{Fallback, aggregate, join, window};
+use super::{Fallback, aggregate, join, reads_tables, window};
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, SubquerySlot, lower as lower_expr};
 use crate::pipeline::{
@@ -226,7 +226,11 @@ impl Lowering {
             if schema.fields().len() != 1 {
                 return Err(Refusal::of(plan, "a scalar subquery that has not one column"));
             }
-            let open = self.open(&link.plan)?;
+            // What was found without a table, as by statistics, is not computed again.
+            let open = match reads_tables(&link.plan) {
+                true => self.open(&link.plan)?,
+                false => self.upload(&link.plan),
+            };
             let slot = SubquerySlot::new(scalar.results(), link.index);
             self.close(open, Sink::Value(slot), schema);
         }
