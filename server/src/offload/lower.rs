@@ -226,15 +226,20 @@ impl Lowering {
             if schema.fields().len() != 1 {
                 return Err(Refusal::of(plan, "a scalar subquery that has not one column"));
             }
-            // What was found without a table, as by statistics, is not computed again.
-            let open = match reads_tables(&link.plan) {
-                true => self.open(&link.plan)?,
-                false => self.upload(&link.plan),
-            };
+            let open = self.open_or_upload(&link.plan)?;
             let slot = SubquerySlot::new(scalar.results(), link.index);
             self.close(open, Sink::Value(slot), schema);
         }
-        self.open(scalar.input())
+        self.open_or_upload(scalar.input())
+    }
+
+    /// The same as [`Self::open`], but that what reads no table, such as what statistics say, is the CPU's to compute: a row
+    /// needs no kernel.
+    fn open_or_upload(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
+        match reads_tables(plan) {
+            true => self.open(plan),
+            false => Ok(self.upload(plan)),
+        }
     }
 
     fn only_child(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
