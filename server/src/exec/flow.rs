@@ -61,7 +61,9 @@ impl Flow<'_> {
         }
         let root = self.graph.root();
         self.scans.open_before(root);
-        self.run(root, take).map(|_| ())
+        self.run(root, take)?;
+        debug_assert!(self.shared.is_settled(), "somebody neither asked nor gave up");
+        Ok(())
     }
 
     /// The value of the subquery that pipeline `id` ends; null without rows.

@@ -55,6 +55,14 @@ impl Shared {
         }
     }
 
+    /// Whether every reader has asked or given up: nothing is kept for nobody.
+    pub(super) fn is_settled(&self) -> bool {
+        let places = self.places.borrow();
+        places
+            .iter()
+            .all(|place| place.readers == 0 && place.kept.is_none())
+    }
+
     /// One of its readers asks for what pipeline `id` makes.
     pub(super) fn ask(&self, id: PipelineId) -> Asked {
         let place = &mut self.places.borrow_mut()[id];

@@ -11,6 +11,9 @@ use datafusion::logical_expr::physical_planning_context::{ScalarSubqueryResults,
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::scalar_subquery::ScalarSubqueryExpr;
 
+/// Digits before the point of a decimal that is not known yet.
+const DIGITS: u32 = 6;
+
 /// The value of a scalar subquery, which is there when the query runs.
 #[derive(Debug, Clone)]
 pub struct Subquery(Arc<dyn PhysicalExpr>);
@@ -28,10 +31,26 @@ impl Subquery {
         let no_rows = RecordBatch::new_empty(Arc::new(Schema::empty()));
         match self.0.evaluate(&no_rows) {
             Ok(ColumnarValue::Scalar(value)) => Ok(value),
-            _ => ScalarValue::new_default(data_type)
+            _ => likely(data_type)
                 .or_else(|_| ScalarValue::try_from(data_type))
                 .map_err(|error| error.to_string()),
         }
+    }
+}
+
+/// A value of a type. Decimals are a million: how many digits they have shows in kernels.
+fn likely(data_type: &DataType) -> datafusion::error::Result<ScalarValue> {
+    match data_type {
+        DataType::Decimal128(precision, scale) => {
+            let digits = u32::try_from(*scale).unwrap_or(0) + DIGITS;
+            let digits = digits.min(u32::from(*precision).saturating_sub(1));
+            Ok(ScalarValue::Decimal128(
+                Some(10i128.pow(digits)),
+                *precision,
+                *scale,
+            ))
+        }
+        _ => ScalarValue::new_default(data_type),
     }
 }
 
