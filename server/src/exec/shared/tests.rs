@@ -100,6 +100,53 @@ const QUERIES: &[(&str, usize, usize)] = &[
         2,
         0,
     ),
+    // Where no scan says it: what is filtered, grouped, joined and put in order of the same rows.
+    (
+        "with r as (select k, count(*) as n from t group by k) select a.n, a.m, b.m from (select n, sum(k) as m from r where n > 13 group by n) a \
+         full join (select n, sum(k) as m from r where n > 14 group by n) b on a.n = b.n",
+        1,
+        1,
+    ),
+    (
+        "select a.n, b.n from (select k + 1 as k, count(*) as n from t group by k + 1) a \
+         join (select k + 2 as k, count(*) as n from t group by k + 2) b on a.k = b.k",
+        2,
+        0,
+    ),
+    (
+        "select a.n, b.n from (select k, count(v) as n from t group by k) a \
+         join (select k, count(distinct v) as n from t group by k) b on a.k = b.k",
+        2,
+        0,
+    ),
+    (
+        "select a.id, b.id from (select id, v from t order by v, id limit 50) a join (select id, v from t order by v desc, id limit 50) b on a.v = b.v",
+        2,
+        0,
+    ),
+    (
+        "select a.id, b.id from (select id, v from t order by v, id limit 50) a full join (select id, v from t order by v, id limit 51) b on a.id = b.id",
+        2,
+        0,
+    ),
+    (
+        "select count(*) from (select id, rank() over (partition by k order by v) as n from t) a \
+         join (select id, dense_rank() over (partition by k order by v) as n from t) b on a.id = b.id and a.n > b.n",
+        2,
+        0,
+    ),
+    (
+        "select a.n, b.n from (select name, count(*) as n from t join u on t.k = u.k group by name) a \
+         join (select name, count(*) as n from t left join u on t.k = u.k group by name) b on a.name = b.name",
+        4,
+        0,
+    ),
+    (
+        "select a.n, b.n from (select name, count(*) as n from t join u on t.k = u.k group by name) a \
+         join (select name, count(*) as n from t join u on t.id = u.k group by name) b on a.name = b.name",
+        3,
+        1,
+    ),
     // Readers that never come, or go early.
     (
         "with r as (select k, count(*) as n from t group by k) select a.n, b.n from (select * from t where id < 0) e \
