@@ -5,8 +5,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::common::ScalarValue;
-use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use tokio::runtime::Handle;
 
@@ -15,7 +13,6 @@ use super::scans::Scans;
 use super::shared::{Asked, Made, Shared};
 use super::stop::Stop;
 use super::{Settings, uploading};
-use crate::batch::download::download_sync;
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
 use crate::operator::{Aggregate, Build, Failure, Gpu, Joins, Limit, Result, Rows, Sort, Table, Window};
@@ -52,43 +49,6 @@ pub(super) struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    /// Runs the graph: subqueries first, whose values others read, then the root, whose rows go to `take`.
-    pub(super) fn complete(&self, take: &mut Taker<'_>) -> Result<()> {
-        self.graph.values().for_each(|(_, slot)| slot.clear());
-        for (id, slot) in self.graph.values() {
-            self.scans.open_before(id);
-            slot.set(self.value(id)?)?;
-        }
-        let root = self.graph.root();
-        self.scans.open_before(root);
-        self.run(root, take)?;
-        debug_assert!(self.shared.is_settled(), "somebody neither asked nor gave up");
-        Ok(())
-    }
-
-    /// The value of the subquery that pipeline `id` ends; null without rows.
-    fn value(&self, id: PipelineId) -> Result<ScalarValue> {
-        let pipeline = &self.graph.pipelines[id];
-        let mut found = None;
-        self.pass(id, pipeline, &mut |batch, space| {
-            self.metrics[id].rows(batch.rows);
-            if found.is_some() || batch.rows > 1 {
-                let reason = "Scalar subquery returned more than one row".to_owned();
-                return Err(DataFusionError::Execution(reason).into());
-            }
-            for batch in download_sync(&batch, &pipeline.output, &self.gpu.strings, &space)? {
-                if batch.num_rows() > 0 {
-                    found = Some(ScalarValue::try_from_array(batch.column(0), 0)?);
-                }
-            }
-            Ok(Wanted::More)
-        })?;
-        Ok(match found {
-            Some(found) => found,
-            None => ScalarValue::try_from(pipeline.output.field(0).data_type())?,
-        })
-    }
-
     /// Gives the rows of pipeline `id` to `take`: they are made, and all that it reads, unless somebody had them made.
     pub(super) fn run(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
         let batches = match self.shared.ask(id) {
@@ -184,7 +144,7 @@ impl Flow<'_> {
         self.space_sync()
     }
 
-    fn pass(&self, id: PipelineId, pipeline: &Pipeline, take: &mut Taker<'_>) -> Result<Wanted> {
+    pub(super) fn pass(&self, id: PipelineId, pipeline: &Pipeline, take: &mut Taker<'_>) -> Result<Wanted> {
         let mut rows = Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
         self.source(id, &mut |batch, space| {
             let batch = rows.apply_sync(self.gpu, &self.metrics[id].times, batch, &space)?;

@@ -14,6 +14,7 @@ mod settings;
 mod shared;
 mod stop;
 mod uploading;
+mod values;
 mod verified;
 mod verify;
 mod warming;

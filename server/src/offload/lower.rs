@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::source::{DataSource, DataSourceExec};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -23,9 +21,10 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use super::{Fallback, aggregate, join, reads_tables, window};
+use super::upload::memory_of;
+use super::{Fallback, aggregate, join, window};
 use crate::batch::Repr;
-use crate::pipeline::expr::{Expr, SubquerySlot, lower as lower_expr};
+use crate::pipeline::expr::{Expr, lower as lower_expr};
 use crate::pipeline::{
     AggregateSpec, Pipeline, PipelineGraph, PipelineId, Sink, SortKey, SortSpec, Source, Stage,
 };
@@ -67,7 +66,7 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Lowering {
     pipelines: Vec<Pipeline>,
-    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    pub(super) inputs: Vec<Arc<dyn ExecutionPlan>>,
     refusals: Vec<Refusal>,
 }
 
@@ -214,34 +213,6 @@ impl Lowering {
         Err(Refusal::of(plan, "the GPU does not run this operator yet"))
     }
 
-    /// The input, behind pipelines that make the values that it reads.
-    fn subqueries_first(
-        &mut self,
-        plan: &Arc<dyn ExecutionPlan>,
-        scalar: &ScalarSubqueryExec,
-    ) -> Result<Open, Refusal> {
-        for link in scalar.subqueries() {
-            let schema = link.plan.schema();
-            check_held(&link.plan, &schema)?;
-            if schema.fields().len() != 1 {
-                return Err(Refusal::of(plan, "a scalar subquery that has not one column"));
-            }
-            let open = self.open_or_upload(&link.plan)?;
-            let slot = SubquerySlot::new(scalar.results(), link.index);
-            self.close(open, Sink::Value(slot), schema);
-        }
-        self.open_or_upload(scalar.input())
-    }
-
-    /// The same as [`Self::open`], but that what reads no table, such as what statistics say, is the CPU's to compute: a row
-    /// needs no kernel.
-    fn open_or_upload(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
-        match reads_tables(plan) {
-            true => self.open(plan),
-            false => Ok(self.upload(plan)),
-        }
-    }
-
     fn only_child(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Open, Refusal> {
         match plan.children()[..] {
             [child] => self.open(child),
@@ -274,15 +245,6 @@ impl Lowering {
             Some(fetch) => self.limit(open, 0, Some(fetch), plan.schema()),
             None => open,
         })
-    }
-
-    fn upload(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Open {
-        let known = self.inputs.iter().position(|input| is_same_table(input, plan));
-        let input = known.unwrap_or_else(|| {
-            self.inputs.push(Arc::clone(plan));
-            self.inputs.len() - 1
-        });
-        of_source(Source::Upload(input), plan.schema())
     }
 
     fn filter(&mut self, plan: &Arc<dyn ExecutionPlan>, filter: &FilterExec) -> Result<Open, Refusal> {
@@ -414,34 +376,6 @@ fn is_worth_uploading(graph: &PipelineGraph) -> bool {
     })
 }
 
-/// Whether two plans read the same columns of the same rows in memory.
-fn is_same_table(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> bool {
-    let (Some(one), Some(other)) = (memory_of(one), memory_of(other)) else {
-        return false;
-    };
-    let is_same = |one: &RecordBatch, other: &RecordBatch| {
-        let mut columns = one.columns().iter().zip(other.columns());
-        one.num_rows() == other.num_rows()
-            && one.num_columns() == other.num_columns()
-            && columns.all(|(one, other)| Arc::ptr_eq(one, other))
-    };
-    let rows = |table: &MemorySourceConfig| table.partitions().iter().map(Vec::len).collect::<Vec<_>>();
-    let (batches, others) = (
-        one.partitions().iter().flatten(),
-        other.partitions().iter().flatten(),
-    );
-    one.projection() == other.projection()
-        && one.fetch() == other.fetch()
-        && rows(one) == rows(other)
-        && batches.zip(others).all(|(one, other)| is_same(one, other))
-}
-
-/// The rows in memory that a plan reads, if it does no more.
-fn memory_of(plan: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
-    let source = plan.downcast_ref::<DataSourceExec>()?;
-    source.data_source().downcast_ref::<MemorySourceConfig>()
-}
-
 /// Whether the rows of a plan are in the order of a sort, which operators after it keep.
 pub(super) fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let keeps = plan.is::<ProjectionExec>()
@@ -457,7 +391,7 @@ pub(super) fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
 }
 
-fn of_source(source: Source, schema: SchemaRef) -> Open {
+pub(super) fn of_source(source: Source, schema: SchemaRef) -> Open {
     let columns = schema.fields().iter().enumerate();
     Open {
         source,

@@ -6,6 +6,8 @@
 mod aggregate;
 mod join;
 mod lower;
+mod subquery;
+mod upload;
 mod window;
 
 use std::collections::HashSet;
