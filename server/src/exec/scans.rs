@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::operator::{Gpu, Result};
 use crate::pipeline::{PipelineGraph, PipelineId, ScanKey, Source};
 use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec, Turn};
+use opening::Opened;
 
 /// How often a waiting thread looks whether the query is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -47,14 +48,6 @@ pub(super) struct Scans {
     context: Arc<TaskContext>,
     handle: Handle,
     partition_bytes: usize,
-}
-
-/// How far the scans of a run are opened.
-#[derive(Debug, Default)]
-struct Opened {
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    /// Those that are opened later, by their numbers.
-    left: Vec<(usize, Arc<ScanSpec>)>,
 }
 
 /// A partition on the device.
@@ -174,29 +167,6 @@ impl Scans {
         scans
     }
 
-    /// Starts opening those scans up to pipeline `id`'s that waited for the values of subqueries, which are there now.
-    pub(super) fn open_before(&self, id: PipelineId) {
-        let ids: Vec<PipelineId> = self.shared.lock().scans.iter().map(|scan| scan.id).collect();
-        let left = std::mem::take(&mut self.opening.borrow_mut().left);
-        let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(index, _)| ids[*index] <= id);
-        self.opening.borrow_mut().left = later;
-        for (index, spec) in now {
-            self.shared.lock().scans[index].is_late = false;
-            self.open(index, spec);
-        }
-    }
-
-    fn open(&self, index: usize, spec: Arc<ScanSpec>) {
-        let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
-        let partition_bytes = self.partition_bytes;
-        let task = self.handle.spawn(async move {
-            let unopened = Unopened { shared, index };
-            let opened = Scan::open(spec, &context, partition_bytes).await;
-            unopened.opened(opened);
-        });
-        self.opening.borrow_mut().tasks.push(task);
-    }
-
     /// Gives the batches of pipeline `id`'s scan to `take`, in order. Once for each scan.
     pub(super) fn run(
         &self,
@@ -257,60 +227,6 @@ impl Drop for Scans {
             // Panics are caught where they happen.
             let _ = thread.join();
         }
-    }
-}
-
-/// A scan that is being opened: if its task goes away, that is said.
-struct Unopened {
-    shared: Arc<Shared>,
-    index: usize,
-}
-
-impl Unopened {
-    fn opened(&self, opened: std::result::Result<Scan, DataFusionError>) {
-        let shared = &self.shared;
-        let mut keys = shared.lock().scans[self.index].keys.clone();
-        if let Ok(scan) = &opened {
-            keys.retain(|key| scan.is_clustered(key.column));
-        }
-        let mut state = shared.lock();
-        if shared.is_stopped() {
-            return;
-        }
-        match opened {
-            Ok(scan) => {
-                tracing::trace!(
-                    pipeline = state.scans[self.index].id,
-                    opened_ms = ms(shared.begun),
-                    partitions = scan.partitions(),
-                    row_groups_pruned = scan.row_groups_pruned(),
-                    "scan opened"
-                );
-                let before = (!keys.is_empty()).then(|| state.scans[self.index].before.clone());
-                state.schedule.opened(self.index, host_bytes(&scan), before);
-                state.scans[self.index].keys = keys;
-                let partitions = scan.partitions();
-                state.scans[self.index].scan = Some(Arc::new(scan));
-                if let Err(error) = start_threads(shared, &mut state, partitions) {
-                    state.fail(self.index, error.into());
-                }
-            }
-            Err(error) => state.fail(self.index, error),
-        }
-        drop(state);
-        shared.changed.notify_all();
-    }
-}
-
-impl Drop for Unopened {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        if state.schedule.opening(self.index) == Opening::Waiting {
-            let error = Error::internal("a scan was not opened to the end");
-            state.fail(self.index, error.into());
-        }
-        drop(state);
-        self.shared.changed.notify_all();
     }
 }
 
@@ -526,5 +442,6 @@ fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 mod narrow;
+mod opening;
 #[cfg(test)]
 mod tests;
