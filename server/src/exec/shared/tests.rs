@@ -169,6 +169,13 @@ const QUERIES: &[(&str, usize, usize)] = &[
         1,
         1,
     ),
+    // A table that a subquery makes first, for a scan that is not opened before that has its value.
+    (
+        "select count(*) from t join u on t.k = u.k where u.name = 'n1' and t.id > \
+         (select avg(t.id) from t join u on t.k = u.k where u.name = 'n1')",
+        3,
+        1,
+    ),
     // Subqueries.
     (
         "select id from t where v > (select avg(v) from t) and id > (select max(id) / 2 from t) order by id",
