@@ -99,9 +99,9 @@ fn processes_compile_what_one_process_compiles() {
 /// The processes that this one started and that have not ended.
 fn children() -> Vec<String> {
     let mut found = Vec::new();
-    for thread in std::fs::read_dir("/proc/self/task").unwrap() {
+    for thread in std::fs::read_dir("/proc/self/task").expect("a process has threads") {
         // A thread may end meanwhile.
-        let children = std::fs::read_to_string(thread.unwrap().path().join("children"));
+        let children = std::fs::read_to_string(thread.expect("a thread").path().join("children"));
         found.extend(children.unwrap_or_default().split_whitespace().map(str::to_owned));
     }
     found.sort();

@@ -19,7 +19,17 @@ fn main() -> ExitCode {
         println!("{error}");
         return ExitCode::from(2);
     }
+    if let Some(folder) = std::env::var_os("NVCOMP_FOLDER").map(PathBuf::from)
+        && let Err(error) = cuda::use_nvcomp_folder(&folder)
+    {
+        println!("{error}");
+        return ExitCode::from(2);
+    }
     print!("{}", cuda::probe());
+    match cuda::nvcomp_version() {
+        Ok(version) => println!("nvCOMP: {version}"),
+        Err(reason) => println!("nvCOMP: {reason}"),
+    }
     let mut options = if kind == "sim" {
         DeviceOptions::sim()
     } else {
@@ -49,6 +59,10 @@ fn main() -> ExitCode {
                 .result
                 .as_ref()
                 .map_or_else(|failure| failure.0.as_str(), |()| "ok");
+            let verdict = match &outcome.skipped {
+                Some(reason) => format!("SKIPPED: {reason}"),
+                None => verdict.to_owned(),
+            };
             println!(
                 "{:<32} seed {seed} {:>9.3?}  {verdict}",
                 outcome.name, outcome.wall

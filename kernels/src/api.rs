@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::compress::{Codec, Library};
 use crate::error::Result;
 use crate::info::DeviceInfo;
 use crate::launch::{Grid, PackedArgs};
@@ -32,6 +33,26 @@ raw_handle!(
 pub(crate) struct LoadedModule {
     pub(crate) module: RawModule,
     pub(crate) functions: Vec<RawFunction>,
+}
+
+/// Pieces of one codec for who decompresses what no kernel of ours does. All are addresses on the device; the tables have
+/// an entry a piece.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawBatch {
+    pub(crate) codec: Codec,
+    pub(crate) count: usize,
+    /// Of 64 bits: where the compressed bytes lie, how many, where the plain ones go, and for how many there is room.
+    pub(crate) sources: u64,
+    pub(crate) source_bytes: u64,
+    pub(crate) targets: u64,
+    pub(crate) target_bytes: u64,
+    /// Written: how many bytes came out, in 64 bits.
+    pub(crate) found_bytes: u64,
+    /// Written: 0 or what was wrong, in 32 bits.
+    pub(crate) statuses: u64,
+    /// Of the size that [`crate::compress::Unpacker`] says.
+    pub(crate) scratch: u64,
+    pub(crate) scratch_bytes: usize,
 }
 
 /// What a device can do. Work is queued in stream order and the host does not wait, except in `*_sync`.
@@ -95,6 +116,13 @@ pub(crate) trait DeviceApi: Send + Sync + Debug {
         grid: Grid,
         args: &PackedArgs,
     ) -> Result<()>;
+    /// Who decompresses what no kernel of ours does, if anyone.
+    fn unpacking_library(&self) -> Option<Library>;
+    /// Queues the decompression of a batch.
+    ///
+    /// # Safety
+    /// Tables, pieces and scratch are as [`RawBatch`] says when the stream comes to them.
+    unsafe fn unpack(&self, stream: RawStream, batch: &RawBatch) -> Result<()>;
     /// The most blocks of `threads` threads and `shared_bytes` that one multiprocessor holds.
     fn blocks_per_multiprocessor(
         &self,

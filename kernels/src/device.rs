@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::{DeviceApi, RawEvent, RawStream};
 use crate::arena::{Arena, BLOCK_BYTES};
+use crate::compress::Unpacker;
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
 use crate::module::{Compiler, KernelSource, Module, ModuleCache};
@@ -35,6 +36,9 @@ pub struct DeviceOptions {
     /// by compute-sanitizer, for which freeing waits for the stream. Without, buffers are cut from one piece, as
     /// queries want it, and the order in which memory is used again is put to the test.
     pub fence_buffers: bool,
+    /// Whether pages of codecs that no kernel of ours knows, Zstd and Gzip, are decompressed too: on a GPU by NVIDIA's
+    /// nvCOMP where that is found, on `sim` by the host's libraries in its place.
+    pub nvcomp: bool,
     /// What only `sim` takes.
     pub sim: SimOptions,
 }
@@ -49,16 +53,18 @@ impl DeviceOptions {
             pinned_limit_bytes: 4 << 30,
             cache_dir: None,
             fence_buffers: false,
+            nvcomp: true,
             sim: SimOptions::default(),
         }
     }
 
-    /// The host emulation, with 1 GiB of pinned memory and no cache on disk.
+    /// The host emulation, with 1 GiB of pinned memory and no cache on disk, without what stands for nvCOMP.
     pub fn sim() -> Self {
         Self {
             kind: DeviceKind::Sim,
             pinned_limit_bytes: 1 << 30,
             fence_buffers: true,
+            nvcomp: false,
             ..Self::cuda()
         }
     }
@@ -105,6 +111,7 @@ impl Device {
             DeviceKind::Cuda => Box::new(crate::cuda::CudaDevice::open(
                 options.ordinal,
                 options.fence_buffers,
+                options.nvcomp,
             )?),
             DeviceKind::Sim => crate::sim::open(options)?,
         };
@@ -157,6 +164,12 @@ impl Device {
     /// The compiler for it.
     pub fn compiler(&self) -> Arc<dyn Compiler> {
         self.inner.api.compiler()
+    }
+
+    /// Who decompresses pages of codecs that no kernel of ours knows, if anyone.
+    pub fn unpacker(&self) -> Option<Unpacker> {
+        let library = self.inner.api.unpacking_library()?;
+        Some(Unpacker::new(library, self.memory_limit_bytes()))
     }
 
     /// A stream from the pool.

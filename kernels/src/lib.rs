@@ -42,7 +42,7 @@ pub fn library() -> Vec<KernelSource> {
 /// The library kernels that queries use.
 pub fn operator_library() -> Vec<KernelSource> {
     let mut sources = parquet::sources();
-    sources.push(compress::source());
+    sources.extend(compress::sources());
     sources.extend(sort::sources());
     sources.extend(window::sources());
     sources.extend([

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::api::RawStream;
+use crate::api::{RawBatch, RawStream};
 use crate::buffer::{Buffer, View};
 use crate::device::{Device, DeviceInner};
 use crate::error::{DeviceError, Result};
@@ -221,6 +221,21 @@ impl Stream {
             grid,
             args.packed(),
         )
+    }
+
+    /// Queues the decompression of pieces by who knows their codec. `uses` are the buffers that tables, pieces and scratch
+    /// lie in.
+    ///
+    /// # Safety
+    /// They are as [`RawBatch`] says.
+    pub(crate) unsafe fn unpack(&self, batch: &RawBatch, uses: &[&Buffer]) -> Result<()> {
+        let _range = nvtx::range("unpack");
+        let mut waited = Vec::new();
+        for buffer in uses {
+            buffer.order_before_one_of(self, &mut waited)?;
+        }
+        // SAFETY: as the caller vouches.
+        unsafe { self.inner.device.api.unpack(self.inner.raw, batch) }
     }
 
     /// A point after everything queued so far.

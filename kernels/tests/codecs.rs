@@ -1,8 +1,9 @@
-//! Decompression on the emulation against the crates `snap` and `lz4_flex`: what they compress, what they accept and
-//! what they refuse. Each page has its own buffers with fences around them, so that no byte outside is touched.
+//! Decompression on the emulation against the crates `snap`, `lz4_flex`, `zstd` and `flate2`: what they compress, what they
+//! accept and what they refuse. The last two stand for nvCOMP there, so that of these only the way is tried. Each page has its own buffers with fences around them, so that no byte outside is touched.
 
 #![allow(clippy::print_stdout)]
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use warpflight_kernels::compress::{Blob, Codec, Decompressor};
@@ -21,6 +22,7 @@ impl Sim {
     fn open(seed: u64, large_bytes: u32) -> Self {
         let options = DeviceOptions {
             cache_dir: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules")),
+            nvcomp: true,
             sim: SimOptions {
                 seed,
                 compiler: std::env::var_os("CXX").map(PathBuf::from),
@@ -75,6 +77,12 @@ fn pack(codec: Codec, plain: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Snappy => snap::raw::Encoder::new().compress_vec(plain).expect("compressed"),
         Codec::Lz4Raw => lz4_flex::block::compress(plain),
+        Codec::Zstd => zstd::bulk::compress(plain, 3).expect("compressed"),
+        Codec::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(plain).expect("written");
+            encoder.finish().expect("compressed")
+        }
         Codec::None => plain.to_vec(),
     }
 }
@@ -94,6 +102,20 @@ fn reference(codec: Codec, packed: &[u8], plain_bytes: usize) -> Option<Vec<u8>>
             let mut plain = vec![0; plain_bytes];
             let count = lz4_flex::block::decompress_into(packed, &mut plain).ok()?;
             (count == plain_bytes).then_some(plain)
+        }
+        // Nothing has to be done for pages without a byte.
+        Codec::Zstd | Codec::Gzip if plain_bytes == 0 => Some(Vec::new()),
+        Codec::Zstd => {
+            let plain = zstd::bulk::decompress(packed, plain_bytes).ok()?;
+            (plain.len() == plain_bytes).then_some(plain)
+        }
+        Codec::Gzip => {
+            let mut plain = Vec::new();
+            let mut reader = flate2::bufread::GzDecoder::new(packed);
+            let read = reader.read_to_end(&mut plain);
+            // The checksum is looked for at the end.
+            let is_whole = reader.into_inner().is_empty();
+            (read.is_ok() && is_whole && plain.len() == plain_bytes).then_some(plain)
         }
         Codec::None => (packed.len() == plain_bytes).then(|| packed.to_vec()),
     }
@@ -132,7 +154,13 @@ fn contents(random: &mut Random, kind: u64, len: usize) -> Vec<u8> {
 fn what_the_crates_compress() {
     for (seed, large_bytes) in (0..4).zip(LARGE.into_iter().cycle()) {
         let (sim, mut random) = (Sim::open(seed, large_bytes), Random::new(seed));
-        for codec in [Codec::Snappy, Codec::Lz4Raw, Codec::None] {
+        for codec in [
+            Codec::Snappy,
+            Codec::Lz4Raw,
+            Codec::Zstd,
+            Codec::Gzip,
+            Codec::None,
+        ] {
             for kind in 0..6 {
                 let large = 65_000 + random.below(100_000) as usize;
                 for len in [0, 1, 12, 13, 64, 300, 5_000, 65_536, 65_537, large] {
@@ -178,7 +206,7 @@ fn what_the_crates_refuse() {
     for (seed, large_bytes) in (0..4).zip(LARGE.into_iter().cycle()) {
         let (sim, mut random) = (Sim::open(seed, large_bytes), Random::new(seed));
         for round in 0..700 {
-            let codec = [Codec::Snappy, Codec::Lz4Raw][round % 2];
+            let codec = [Codec::Snappy, Codec::Lz4Raw, Codec::Zstd, Codec::Gzip][round % 4];
             let (kind, most) = (random.below(6), 1 << random.below(12));
             let len = random.below(most) as usize;
             let plain = contents(&mut random, kind, len);
@@ -286,5 +314,99 @@ fn lengths_and_offsets_that_cannot_be() {
         }
         let whole = with(&[0xf0, 185], &noise, &[]);
         assert_eq!(sim.run(Codec::Lz4Raw, &whole, 200), Some(noise.clone()));
+    }
+}
+
+#[test]
+fn without_a_library_batched_codecs_are_refused() {
+    let device = Device::open(&DeviceOptions::sim()).expect("the emulation opens");
+    assert!(
+        device.unpacker().is_none(),
+        "sim does not stand for nvCOMP by itself"
+    );
+    let (stream, reservation) = (
+        device.stream().expect("stream"),
+        device.reserve(1 << 20).expect("reserved"),
+    );
+    let packed = pack(Codec::Zstd, &[7; 50]);
+    let source = stream.upload_values(&reservation, &packed).expect("uploaded");
+    let target = stream.allocate_zeroed(&reservation, 50).expect("target");
+    let blob = Blob {
+        source: source.address(),
+        target: target.address(),
+        source_bytes: packed.len() as u32,
+        target_bytes: 50,
+        codec: Codec::Zstd as u32,
+        item: 0,
+    };
+    let error = ErrorWord::new(&stream, &reservation).expect("word");
+    let decompressor = Decompressor::new(&device).expect("kernels");
+    let refused = decompressor
+        .decompress(&stream, &reservation, &[blob], &[&source, &target], &error)
+        .expect_err("nothing decompresses it");
+    assert!(
+        refused.to_string().contains("nothing that decompresses Zstd"),
+        "{refused}"
+    );
+    assert_eq!(error.read_sync(&stream).expect("read"), None);
+}
+
+/// Scratch is asked for as it is drawn, in one round and in many.
+#[test]
+fn scratch_is_what_the_unpacker_says() {
+    let sim = Sim::open(3, u32::MAX);
+    let unpacker = sim.stream.device().unpacker().expect("it stands for nvCOMP");
+    let random = &mut Random::new(3);
+    for scratch_bytes_max in [0, 100_000, 1 << 30] {
+        let decompressor = sim.decompressor.clone().with_scratch_bytes_max(scratch_bytes_max);
+        let pages: Vec<(Codec, Vec<u8>)> = (0..40)
+            .map(|_| {
+                let len = random.below(20_000) as usize;
+                (
+                    [Codec::Zstd, Codec::Gzip][random.below(2) as usize],
+                    contents(random, 5, len),
+                )
+            })
+            .collect();
+        let sizes: Vec<(Codec, u32)> = pages
+            .iter()
+            .map(|(codec, page)| (*codec, page.len() as u32))
+            .collect();
+        let in_one_round = unpacker.scratch_bytes(&sizes).expect("host's own");
+        let (mut packed, mut plain, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
+        for (item, (codec, page)) in pages.iter().enumerate() {
+            let piece = pack(*codec, page);
+            blobs.push((packed.len(), plain.len(), piece.len(), page.len(), *codec, item));
+            packed.extend(piece);
+            plain.extend(page);
+        }
+        packed.extend([0; SLACK_BYTES]);
+        let stream = &sim.stream;
+        let source = stream.upload_values(&sim.reservation, &packed).expect("uploaded");
+        let target = stream.allocate(&sim.reservation, plain.len()).expect("target");
+        let blobs = blobs
+            .into_iter()
+            .map(|(from, to, packed, plain, codec, item)| Blob {
+                source: source.address() + from as u64,
+                target: target.address() + to as u64,
+                source_bytes: packed as u32,
+                target_bytes: plain as u32,
+                codec: codec as u32,
+                item: item as u32,
+            });
+        let blobs: Vec<Blob> = blobs.collect();
+        let error = ErrorWord::new(stream, &sim.reservation).expect("word");
+        // No more than is said for one round, which needs the most.
+        let own = stream.device().reserve(in_one_round).expect("reserved");
+        decompressor
+            .decompress(stream, &own, &blobs, &[&source, &target], &error)
+            .expect("the scratch is enough");
+        assert_eq!(error.read_sync(stream).expect("no fault"), None);
+        assert!(stream.read_sync::<u8>(target.view()).expect("written") == plain);
+        if scratch_bytes_max == 1 << 30 {
+            let less = stream.device().reserve(in_one_round - 256).expect("reserved");
+            let refused = decompressor.decompress(stream, &less, &blobs, &[&source, &target], &error);
+            assert!(refused.expect_err("256 bytes less").is_out_of_memory());
+        }
     }
 }

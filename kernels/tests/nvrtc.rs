@@ -4,36 +4,19 @@
 #![allow(clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use warpflight_kernels::cuda::{NvrtcCompiler, NvrtcState, probe, use_nvrtc_folder};
 use warpflight_kernels::{Compiler, DeviceError, KernelSource, library};
+
+mod pip;
 
 /// Newer ones emit code that a CUDA 13.0 driver cannot load.
 const PACKAGE: &str = "nvidia-cuda-nvrtc==13.0.88";
 
 /// The compiler's folder, or why the package could not be had.
 fn install() -> Result<PathBuf, String> {
-    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nvrtc-13.0.88");
-    let libraries = root.join("nvidia/cu13/lib");
-    if libraries.join("libnvrtc.so.13").exists() {
-        return Ok(libraries);
-    }
-    let draft = root.with_extension(format!("draft{}", std::process::id()));
-    let output = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
-        .arg(&draft)
-        .arg(PACKAGE)
-        .output()
-        .map_err(|error| format!("python3 does not run: {error}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    // Whoever is first wins; the other's copy is as good.
-    if std::fs::rename(&draft, &root).is_err() {
-        let _ = std::fs::remove_dir_all(&draft);
-    }
-    Ok(libraries)
+    let root = pip::install("nvrtc-13.0.88", PACKAGE)?;
+    Ok(root.join("nvidia/cu13/lib"))
 }
 
 fn compile_all(folder: &Path) {

@@ -22,6 +22,7 @@ fn open(seed: u64, fence_buffers: bool) -> Device {
     let options = DeviceOptions {
         pinned_limit_bytes: 128 << 20,
         fence_buffers,
+        nvcomp: true,
         cache_dir: Some(cache_dir),
         sim,
         ..DeviceOptions::sim()
@@ -43,6 +44,7 @@ fn run(prefix: &str, seeds: u64, fence_buffers: bool) {
                 "{} seed {seed}: {:?} in {:?}",
                 outcome.name, outcome.result, outcome.wall
             );
+            assert_eq!(outcome.skipped, None, "{}", outcome.name);
             if let Err(failure) = &outcome.result {
                 failures.push(format!("{} seed {seed}: {}", outcome.name, failure.0));
             }

@@ -15,10 +15,10 @@ use crate::both::{Both, differ};
 const FACTS: usize = 1400;
 const DIMENSIONS: usize = 70;
 const PARTITIONS: [usize; 3] = [1, 2, 7];
-const FORCED: [&str; 4] = ["none", "groups", "lists", "small_tables"];
+const FORCED: [&str; 5] = ["none", "groups", "lists", "small_tables", "seek"];
 
 /// Under `FACTS` and `DIMS`, each in so many row groups.
-const STATEMENTS: [&str; 30] = [
+const STATEMENTS: [&str; 34] = [
     "select count(*), sum(v), min(name), max(g) from FACTS f join DIMS d on f.k = d.k",
     "select d.name, count(f.id), sum(f.v) from DIMS d left join FACTS f on f.k = d.k and f.v > 20 group by 1 order by 1, 2, 3",
     "select count(*), count(d.k), sum(f.id) from FACTS f left join DIMS d on f.k = d.k and d.w < 3",
@@ -52,6 +52,13 @@ const STATEMENTS: [&str; 30] = [
     "select id, (select max(w) from DIMS d where d.k = f.k) as m from FACTS f where v > (select avg(v) from FACTS) order by id",
     "select d.name, e.name, sum(f.v * (1 - f.f / 100)) as revenue from FACTS f join DIMS d on f.k = d.k join DIMS e on d.w = e.k \
      where f.d >= date '1970-02-01' and d.name like '%a%' group by 1, 2 order by revenue desc, 1, 2 limit 10",
+    "with r as (select k, sum(v) as total, max(g) as top from FACTS group by k) select a.k, a.top, b.total, d.name from r a join r b on a.k = b.k \
+     join DIMS d on a.k = d.k where a.total < (select max(total) from r) and b.total > (select avg(v) from FACTS where v < (select max(v) from FACTS)) \
+     order by 1, 2, 3, 4",
+    "with r as (select g, count(*) as n from FACTS group by g) select g, n from r union all select upper(g), n + 1 from r union all \
+     select a.g, b.n from r a full join r b on a.n < b.n order by 1, 2",
+    "with r as (select id, k, rank() over (partition by k order by d, id) as p from FACTS) select count(*), sum(a.id) from r a join r b on a.k = b.k and a.p = b.p + 1",
+    "select count(*) from FACTS a join FACTS b on a.id = b.id join DIMS d on a.k = d.k join DIMS e on b.k = e.k where d.w = 3 and e.w = 3",
 ];
 
 const NAMES: [&str; 6] = ["ab", "日本語", "", "twelve bytes and more", "ä", "zab"];
@@ -183,4 +190,9 @@ async fn lists_of_matches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_grow() {
     check(FORCED[3]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_looked_for_before_they_are_read() {
+    check(FORCED[4]).await;
 }

@@ -208,3 +208,55 @@ async fn rows_that_leave_without_a_match_are_read() {
         assert_eq!(sum(&text, "pages_pruned_by_joins"), 0.0, "{sql}: {text}");
     }
 }
+
+/// Filters on columns that lie in no order, which keep few rows or none.
+const SEEKING: [&str; 9] = [
+    "select * from facts where noise = 40000 * -7046029254386353131",
+    "select id, price from facts where noise % 16000 = 0 and name is not null",
+    "select * from facts where noise = 1",
+    "select sum(id), min(name) from facts where noise in (-7046029254386353131, 40000 * -7046029254386353131)",
+    "select f.name, d.noise from facts f join dims d on f.id = d.id where f.noise = 9012 * -7046029254386353131",
+    "select name, day from facts where noise = 40000 * -7046029254386353131 or id = 7",
+    "select name from facts where id > 30000 and noise = 40000 * -7046029254386353131 limit 1",
+    "select noise from facts where name like '%0012345%'",
+    "select id from facts where noise = (select max(noise) from facts)",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_few_rows_do_not_need_stays_unread() {
+    let (_folder, _server, mut client) = client().await;
+    let all = sum(&analysed(&mut client, "select * from facts").await, "bytes_read");
+    for force in ["seek", "none"] {
+        for option in [&format!("debug_force = '{force}'"), "target_partition_size = 1"] {
+            client.update(&format!("set {option}")).await.expect("an option");
+        }
+        for sql in SEEKING {
+            client.rows(sql).await.expect(sql);
+            let text = analysed(&mut client, sql).await;
+            let left_out = sum(&text, "pages_pruned_by_rows") + sum(&text, "row_groups_pruned_by_rows");
+            let is_sought = force == "seek" && !sql.contains("max(noise)");
+            assert_eq!(left_out > 0.0, is_sought, "{force}: {sql}: {text}");
+            if is_sought && sql.contains("select * from facts where noise = 1") {
+                assert_eq!(
+                    sum(&text, "row_groups_pruned_by_rows"),
+                    ROW_GROUPS as f64,
+                    "{sql}: {text}"
+                );
+                assert!(sum(&text, "bytes_read") * 2.0 < all, "{sql}: {text}");
+            }
+        }
+    }
+    // Filters that keep many rows leave nothing out, however they are run.
+    client
+        .update("set debug_force = 'seek'")
+        .await
+        .expect("an option");
+    for sql in [
+        "select * from facts where noise % 2 = 0",
+        "select count(*), max(name) from facts where noise <> 5",
+    ] {
+        client.rows(sql).await.expect(sql);
+        let text = analysed(&mut client, sql).await;
+        assert_eq!(sum(&text, "pages_pruned_by_rows"), 0.0, "{sql}: {text}");
+    }
+}

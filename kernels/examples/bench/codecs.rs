@@ -1,5 +1,7 @@
 //! How fast pages are decompressed: many of them, and one alone.
 
+use std::io::Write;
+
 use warpflight_kernels::compress::{Blob, Codec, Decompressor};
 use warpflight_kernels::parquet::SLACK_BYTES;
 use warpflight_kernels::selftest::Random;
@@ -7,7 +9,16 @@ use warpflight_kernels::selftest::Random;
 use super::{Bench, Outcome, PAGE_ROWS};
 
 impl Bench {
-    /// Decompresses `count` pages that repeat the distinct ones given, by both codecs. Each page is packed and lies in
+    /// The codecs that the device decompresses.
+    fn all_codecs(&self) -> Vec<Codec> {
+        let all = [Codec::Snappy, Codec::Lz4Raw, Codec::Zstd, Codec::Gzip];
+        let unpacks = self.device.unpacker().is_some();
+        all.into_iter()
+            .filter(|codec| unpacks || !codec.is_batched())
+            .collect()
+    }
+
+    /// Decompresses `count` pages that repeat the distinct ones given, by all codecs. Each page is packed and lies in
     /// memory on its own: the cache must not help more than it would. From `large_bytes` on a page has a block.
     fn decompress(&self, name: &str, pages: &[Vec<u8>], count: usize, large_bytes: Option<u32>) -> Outcome {
         let mut decompressor = Decompressor::new(&self.device)?;
@@ -16,7 +27,9 @@ impl Bench {
         }
         let plain_bytes: usize = pages.iter().cycle().take(count).map(Vec::len).sum();
         let target = self.stream.allocate(&self.reservation, plain_bytes)?;
-        for codec in [Codec::Snappy, Codec::Lz4Raw] {
+        // By which of ours a page is done is nothing to others.
+        let codecs = self.all_codecs().into_iter();
+        for codec in codecs.filter(|codec| large_bytes.is_none() || !codec.is_batched()) {
             let packed: Vec<Vec<u8>> = pages.iter().map(|page| pack(codec, page)).collect();
             let (mut bytes, mut blobs, mut written) = (Vec::new(), Vec::new(), 0);
             for (item, (page, packed)) in pages.iter().zip(&packed).cycle().take(count).enumerate() {
@@ -124,6 +137,12 @@ fn pack(codec: Codec, plain: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Snappy => snap::raw::Encoder::new().compress_vec(plain).unwrap_or_default(),
         Codec::Lz4Raw => lz4_flex::block::compress(plain),
+        Codec::Zstd => zstd::bulk::compress(plain, 3).unwrap_or_default(),
+        Codec::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            let written = encoder.write_all(plain).and_then(|()| encoder.finish());
+            written.unwrap_or_default()
+        }
         Codec::None => plain.to_vec(),
     }
 }

@@ -347,6 +347,16 @@ fn main() -> ExitCode {
         println!("{error}");
         return ExitCode::from(2);
     }
+    if let Some(folder) = std::env::var_os("NVCOMP_FOLDER").map(PathBuf::from)
+        && let Err(error) = cuda::use_nvcomp_folder(&folder)
+    {
+        println!("{error}");
+        return ExitCode::from(2);
+    }
+    match cuda::nvcomp_version() {
+        Ok(version) => println!("nvCOMP {version}"),
+        Err(reason) => println!("SKIPPED: zstd and gzip: {reason}"),
+    }
     let options = if sim {
         DeviceOptions::sim()
     } else {

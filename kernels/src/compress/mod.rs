@@ -1,11 +1,20 @@
 //! Compressed pages to plain ones. Comes in: where each compressed piece lies and where it goes. Goes out: its bytes,
-//! or a flag in the error word. Snappy and raw LZ4 are ours; it knows nothing of what the pages hold.
+//! or a flag in the error word. Snappy and raw LZ4 are ours, Zstd and Gzip are NVIDIA's nvCOMP's where it is found; it
+//! knows nothing of what the pages hold.
+
+mod batch;
+pub mod frame;
+mod zstd_frame;
 
 use std::cmp::Reverse;
 
+use batch::BatchDecompressor;
+pub use batch::Unpacker;
+pub(crate) use batch::{BatchSize, Library};
+
 use crate::buffer::Buffer;
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{DeviceError, Result};
 use crate::error_word::ErrorWord;
 use crate::launch::{Args, Grid};
 use crate::module::{Kernel, KernelSource};
@@ -36,6 +45,24 @@ pub enum Codec {
     Snappy = 1,
     /// An LZ4 block without framing.
     Lz4Raw = 2,
+    /// One frame of Zstandard.
+    Zstd = 3,
+    /// One member of a gzip file.
+    Gzip = 4,
+}
+
+impl Codec {
+    /// Whether pieces of it are given to a library, in batches: see [`Device::unpacker`]. Such pieces must have passed
+    /// [`frame::check`].
+    pub fn is_batched(self) -> bool {
+        matches!(self, Self::Zstd | Self::Gzip)
+    }
+
+    /// The batched codec of a number of [`Blob::codec`].
+    fn batched(number: u32) -> Option<Self> {
+        let known = [Self::Zstd, Self::Gzip];
+        known.into_iter().find(|codec| *codec as u32 == number)
+    }
 }
 
 /// One compressed piece: a page, or the values of a version 2 page. `WfBlob` of `decompress.cu`.
@@ -58,7 +85,11 @@ pub struct Blob {
 // SAFETY: numbers only; 32 bytes without padding.
 unsafe impl Plain for Blob {}
 
-pub(crate) fn source() -> KernelSource {
+pub(crate) fn sources() -> Vec<KernelSource> {
+    vec![source(), batch::source()]
+}
+
+fn source() -> KernelSource {
     // In reading order; each counts its own lines in messages.
     let text = concat!(
         "#line 1 \"page.cuh\"\n",
@@ -90,10 +121,11 @@ pub(crate) fn source() -> KernelSource {
         .define("WF_CODEC_LZ4", format!("{}u", Codec::Lz4Raw as u32))
 }
 
-/// The compiled kernel on one device.
+/// The compiled kernels on one device.
 #[derive(Debug, Clone)]
 pub struct Decompressor {
     decompress: Kernel,
+    batches: BatchDecompressor,
     multiprocessors: u32,
     /// Instead of what [`Self::large_bytes`] finds.
     large_bytes: Option<u32>,
@@ -104,6 +136,7 @@ impl Decompressor {
     pub fn new(device: &Device) -> Result<Self> {
         Ok(Self {
             decompress: device.module(&source())?.kernel("decompress")?,
+            batches: BatchDecompressor::new(device)?,
             multiprocessors: device.info().multiprocessors.max(1),
             large_bytes: None,
         })
@@ -118,6 +151,13 @@ impl Decompressor {
         }
     }
 
+    /// The same, but pieces of batched codecs are done in rounds of so much scratch. How many there are changes no result.
+    pub fn with_scratch_bytes_max(mut self, scratch_bytes_max: usize) -> Self {
+        let unpacker = &mut self.batches.unpacker;
+        *unpacker = unpacker.map(|unpacker| unpacker.with_scratch_bytes_max(scratch_bytes_max));
+        self
+    }
+
     /// Plain bytes from which a piece has a block to itself.
     fn large_bytes(&self, blobs: &[Blob]) -> u32 {
         self.large_bytes.unwrap_or_else(|| {
@@ -127,13 +167,17 @@ impl Decompressor {
         })
     }
 
-    /// Device bytes that [`Self::decompress`] draws on its reservation for `count` pieces.
+    /// Device bytes that [`Self::decompress`] draws on its reservation for `count` pieces; for those of batched codecs
+    /// see [`Unpacker::scratch_bytes`].
     pub fn scratch_bytes(count: usize) -> usize {
         crate::arena::rounded(count * size_of::<Blob>())
     }
 
-    /// Queues the decompression of all pieces in one launch: large ones have a block each, others a warp. `uses` are the
-    /// buffers that they lie in and go to.
+    /// Queues the decompression of all pieces: those of batched codecs as the device's library takes them, all others in
+    /// one launch. `uses` are the buffers that they lie in and go to.
+    ///
+    /// # Errors
+    /// `Unavailable` for a batched codec where the device has no library.
     pub fn decompress(
         &self,
         stream: &Stream,
@@ -142,12 +186,36 @@ impl Decompressor {
         uses: &[&Buffer],
         error: &ErrorWord,
     ) -> Result<()> {
+        let batched = blobs
+            .iter()
+            .filter_map(|blob| Some((Codec::batched(blob.codec)?, *blob)));
+        let batched: Vec<_> = batched.collect();
+        if let Some((codec, _)) = batched.first() {
+            let unpacker = self.batches.unpacker.ok_or_else(|| DeviceError::Unavailable {
+                device: stream.device().info().label(),
+                reason: format!("nothing that decompresses {codec:?} is loaded"),
+            })?;
+            let batches = &self.batches;
+            batches.decompress(unpacker, stream, reservation, &batched, uses, error)?;
+        }
+        let ours = blobs.iter().filter(|blob| Codec::batched(blob.codec).is_none());
+        self.decompress_ours(stream, reservation, ours.copied().collect(), uses, error)
+    }
+
+    /// The same for our own codecs: large pieces have a block each, others a warp.
+    fn decompress_ours(
+        &self,
+        stream: &Stream,
+        reservation: &Reservation,
+        mut blobs: Vec<Blob>,
+        uses: &[&Buffer],
+        error: &ErrorWord,
+    ) -> Result<()> {
         if blobs.is_empty() {
             return Ok(());
         }
-        let large_bytes = self.large_bytes(blobs);
+        let large_bytes = self.large_bytes(&blobs);
         // Largest first: what is begun last is over soon.
-        let mut blobs = blobs.to_vec();
         blobs.sort_by_key(|blob| Reverse(blob.target_bytes));
         let large = blobs.partition_point(|blob| blob.target_bytes >= large_bytes);
         // Few small ones are spread over all multiprocessors.

@@ -10,8 +10,10 @@ use cudarc::driver::{result, sys};
 use super::NvrtcCompiler;
 use super::driver::{architecture, attribute, check, device, device_count, device_name, start, words};
 use super::launch::{blocks_per_multiprocessor, launch, parameter_sizes};
+use super::nvcomp::{self, Nvcomp};
 use super::pinning::Pinning;
-use crate::api::{DeviceApi, LoadedModule, RawEvent, RawFunction, RawModule, RawStream};
+use crate::api::{DeviceApi, LoadedModule, RawBatch, RawEvent, RawFunction, RawModule, RawStream};
+use crate::compress::Library;
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
 use crate::launch::{Grid, PackedArgs};
@@ -27,6 +29,7 @@ pub(crate) struct CudaDevice {
     pinning: Pinning,
     /// Sizes of each kernel's parameters.
     parameters: Mutex<HashMap<RawFunction, Vec<usize>>>,
+    nvcomp: Option<&'static Nvcomp>,
     /// The kernel launched last on each stream: faults are reported later, at a wait, and then name it.
     last_launch: Mutex<HashMap<RawStream, String>>,
 }
@@ -52,7 +55,8 @@ fn event_of(event: RawEvent) -> sys::CUevent {
 }
 
 impl CudaDevice {
-    pub(crate) fn open(ordinal: u32, fence_buffers: bool) -> Result<Self> {
+    /// Opens a GPU; with nvCOMP where that is wanted and found.
+    pub(crate) fn open(ordinal: u32, fence_buffers: bool, nvcomp: bool) -> Result<Self> {
         use sys::CUdevice_attribute_enum as Attribute;
         let unavailable = |reason: String| DeviceError::Unavailable {
             device: format!("cuda:{ordinal}"),
@@ -98,6 +102,8 @@ impl CudaDevice {
             context: Context(context),
             compiler: Arc::new(compiler),
             fence_buffers,
+            // Why it is not there is for those who ask: see `nvcomp_version`.
+            nvcomp: nvcomp.then(|| nvcomp::loaded().ok()).flatten(),
             pinning: Pinning::of(device)?,
             parameters: Mutex::default(),
             last_launch: Mutex::default(),
@@ -108,6 +114,14 @@ impl CudaDevice {
     fn bind(&self) -> Result<()> {
         // SAFETY: the context is retained for as long as `self` lives.
         check("cuCtxSetCurrent", unsafe { sys::cuCtxSetCurrent(self.context.0) })
+    }
+
+    fn note_launch(&self, stream: RawStream, name: &str) {
+        let mut launches = lock(&self.last_launch);
+        match launches.get_mut(&stream) {
+            Some(last) => name.clone_into(last),
+            None => drop(launches.insert(stream, name.to_owned())),
+        }
     }
 
     /// The result of a call that waited for a stream: an error then belongs to a kernel on it.
@@ -400,11 +414,23 @@ impl DeviceApi for CudaDevice {
             }
         }
         launch(function, stream_of(stream), grid, args).map_err(refused)?;
-        let mut launches = lock(&self.last_launch);
-        match launches.get_mut(&stream) {
-            Some(last) => name.clone_into(last),
-            None => drop(launches.insert(stream, name.to_owned())),
-        }
+        self.note_launch(stream, name);
+        Ok(())
+    }
+
+    fn unpacking_library(&self) -> Option<Library> {
+        self.nvcomp.map(Library::Nvcomp)
+    }
+
+    unsafe fn unpack(&self, stream: RawStream, batch: &RawBatch) -> Result<()> {
+        self.bind()?;
+        let library = self.nvcomp.ok_or_else(|| DeviceError::Unavailable {
+            device: self.info.label(),
+            reason: format!("it decompresses no {:?}: nvCOMP is not loaded", batch.codec),
+        })?;
+        // SAFETY: the context is current; the caller vouches for the rest.
+        unsafe { library.decompress(stream_of(stream), batch)? };
+        self.note_launch(stream, &format!("nvcomp_{:?}", batch.codec));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod compiler_process;
 mod device;
 mod driver;
 mod launch;
+pub(crate) mod nvcomp;
 mod nvrtc;
 mod pinning;
 mod probe;
@@ -14,6 +15,7 @@ pub use compiler_pool::{compile_in_processes, why_not_in_processes};
 pub use compiler_process::serve_compiler;
 pub(crate) use device::CudaDevice;
 pub use driver::prepare_process;
+pub use nvcomp::{nvcomp_version, use_nvcomp_folder};
 pub use nvrtc::{NvrtcCompiler, use_nvrtc_folder};
 pub use probe::{DriverState, GpuFacts, NvrtcState, Probe, probe};
 

@@ -59,7 +59,7 @@ fn unavailable(reason: String) -> DeviceError {
 }
 
 /// Where CUDA's toolkit puts its libraries, which the system's loader often does not know of.
-const TOOLKIT_FOLDERS: [&str; 3] = [
+pub(super) const TOOLKIT_FOLDERS: [&str; 3] = [
     "/usr/local/cuda/targets/x86_64-linux/lib",
     "/usr/local/cuda-13.0/targets/x86_64-linux/lib",
     "/usr/local/cuda/lib64",

@@ -1,5 +1,6 @@
 //! Decompression against the bytes that went in, written by small encoders here, and against damage.
 
+mod batched;
 mod streams;
 
 use super::{Check, Context, Failure, Random, encode, expect_equal};
@@ -16,6 +17,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "compress/damaged",
         run: damaged,
+    },
+    Check {
+        name: "compress/nvcomp",
+        run: batched::whole,
+    },
+    Check {
+        name: "compress/nvcomp_false_claims",
+        run: batched::false_claims,
     },
 ];
 
@@ -113,13 +122,18 @@ const LARGE: [u32; 3] = [0, LARGE_BYTES, u32::MAX];
 
 /// What was raised, and the bytes of all targets.
 fn run(context: &Context, batch: &Batch, large_bytes: u32) -> Result<(Option<Raised>, Vec<u8>), Failure> {
+    let decompressor = Decompressor::new(&context.device)?.with_large_bytes(large_bytes);
+    run_by(&decompressor, context, batch)
+}
+
+fn run_by(
+    decompressor: &Decompressor,
+    context: &Context,
+    batch: &Batch,
+) -> Result<(Option<Raised>, Vec<u8>), Failure> {
     let Context {
-        device,
-        stream,
-        reservation,
-        ..
+        stream, reservation, ..
     } = context;
-    let decompressor = Decompressor::new(device)?.with_large_bytes(large_bytes);
     let error = ErrorWord::new(stream, reservation)?;
     let compressed = stream.upload_values(reservation, &batch.compressed)?;
     let plain = stream.allocate(reservation, batch.plain.len())?;

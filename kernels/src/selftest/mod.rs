@@ -59,6 +59,8 @@ pub struct Outcome {
     pub seed: u64,
     /// What was wrong, if anything.
     pub result: Result<(), Failure>,
+    /// Why it was left out, if it was: then nothing is known to be right.
+    pub skipped: Option<String>,
     /// How long it took, compilation included.
     pub wall: Duration,
 }
@@ -83,12 +85,18 @@ pub fn run(device: &Device, checks: &[Check], seed: u64, mut report: impl FnMut(
     let mut failed = 0;
     for check in checks {
         let start = Instant::now();
-        let result = Context::new(device, seed).and_then(|mut context| (check.run)(&mut context));
+        let mut skipped = None;
+        let result = Context::new(device, seed).and_then(|mut context| {
+            let result = (check.run)(&mut context);
+            skipped = context.skipped;
+            result
+        });
         failed += usize::from(result.is_err());
         report(&Outcome {
             name: check.name,
             seed,
             result,
+            skipped,
             wall: start.elapsed(),
         });
     }
@@ -101,6 +109,7 @@ pub(crate) struct Context {
     pub(crate) stream: Stream,
     pub(crate) reservation: Reservation,
     pub(crate) random: Random,
+    skipped: Option<String>,
 }
 
 impl Context {
@@ -110,7 +119,13 @@ impl Context {
             stream: device.stream()?,
             reservation: device.reserve((1 << 30).min(device.memory_available_bytes() / 2))?,
             random: Random::new(seed),
+            skipped: None,
         })
+    }
+
+    /// Says why a check is left out.
+    pub(crate) fn skip(&mut self, reason: String) {
+        self.skipped = Some(reason);
     }
 
     /// Sizes at which kernels with tiles of `tile` items go wrong, and many blocks; on a GPU also a large one.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::engine::{Engine, HostPointer, Operation};
 use super::host_compiler::HostCompiler;
 use super::runtime::{Runtime, SimKernel, load_module};
-use crate::api::{DeviceApi, LoadedModule, RawEvent, RawFunction, RawModule, RawStream};
+use crate::api::{DeviceApi, LoadedModule, RawBatch, RawEvent, RawFunction, RawModule, RawStream};
+use crate::compress::Library;
 use crate::device::DeviceOptions;
 use crate::error::{DeviceError, Result};
 use crate::info::{DeviceInfo, DeviceKind};
@@ -28,6 +29,7 @@ pub(crate) struct SimDevice {
     next_handle: AtomicUsize,
     used_bytes: AtomicUsize,
     fence_buffers: bool,
+    unpacks: bool,
 }
 
 impl std::fmt::Debug for SimDevice {
@@ -65,6 +67,7 @@ impl SimDevice {
             next_handle: AtomicUsize::new(1),
             used_bytes: AtomicUsize::new(0),
             fence_buffers: options.fence_buffers,
+            unpacks: options.nvcomp,
         })
     }
 
@@ -285,6 +288,15 @@ impl DeviceApi for SimDevice {
                 seed,
             },
         );
+        Ok(())
+    }
+
+    fn unpacking_library(&self) -> Option<Library> {
+        self.unpacks.then_some(Library::Host)
+    }
+
+    unsafe fn unpack(&self, stream: RawStream, batch: &RawBatch) -> Result<()> {
+        self.push(stream, Operation::Unpack { batch: *batch });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::runtime::{Runtime, SimKernel};
-use crate::api::{RawEvent, RawStream};
+use crate::api::{RawBatch, RawEvent, RawStream};
 use crate::error::{DeviceError, Result};
 use crate::error_word::ErrorFlags;
 use crate::launch::{Grid, PackedArgs};
@@ -43,6 +43,9 @@ pub(crate) enum Operation {
         grid: Grid,
         args: PackedArgs,
         seed: u64,
+    },
+    Unpack {
+        batch: RawBatch,
     },
     Record {
         event: RawEvent,
@@ -352,6 +355,9 @@ impl Engine {
                     .map_err(|reason| ("fill", reason))?;
                 // SAFETY: the target was checked.
                 unsafe { target.write_bytes(byte, bytes) };
+            }
+            Operation::Unpack { batch } => {
+                super::unpack::unpack(&mut memory, &batch).map_err(|reason| ("unpack", reason))?;
             }
             _ => {}
         }

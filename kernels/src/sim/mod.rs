@@ -12,6 +12,8 @@ mod host_compiler;
 mod memory;
 #[cfg(feature = "sim")]
 mod runtime;
+#[cfg(feature = "sim")]
+mod unpack;
 
 use std::path::PathBuf;
 
@@ -42,6 +44,9 @@ impl Default for SimOptions {
         }
     }
 }
+
+#[cfg(feature = "sim")]
+pub(crate) use unpack::scratch_bytes as unpack_scratch_bytes;
 
 /// Whether this build has the emulation.
 pub fn is_compiled_in() -> bool {

@@ -33,6 +33,18 @@ impl Space {
         })
     }
 
+    /// A stream of `device`, with memory from `reservation`.
+    ///
+    /// # Errors
+    /// Those of making a stream.
+    pub fn of(device: &Device, reservation: Reservation) -> Result<Self, DeviceError> {
+        Ok(Self {
+            stream: device.stream()?,
+            reservation,
+            device: device.clone(),
+        })
+    }
+
     /// The same memory, with its work queued on `stream`.
     pub fn on(self, stream: &Stream) -> Self {
         Self {

@@ -20,15 +20,24 @@ use super::{DeviceColumn, Repr};
 
 /// An emulated device whose compiled kernels are kept for the next test.
 pub(crate) fn sim(seed: u64) -> Device {
-    Device::open(&DeviceOptions {
+    Device::open(&options(seed, false)).expect("the emulation opens")
+}
+
+/// One that takes the pages of all codecs that a GPU with nvCOMP takes.
+pub(crate) fn unpacking_sim(seed: u64) -> Device {
+    Device::open(&options(seed, true)).expect("the emulation opens")
+}
+
+fn options(seed: u64, nvcomp: bool) -> DeviceOptions {
+    DeviceOptions {
         cache_dir: Some(std::env::temp_dir().join("warpflight-test-modules")),
+        nvcomp,
         sim: SimOptions {
             seed,
             ..SimOptions::default()
         },
         ..DeviceOptions::sim()
-    })
-    .expect("the emulation opens")
+    }
 }
 
 /// Runs an ignored test of this binary in a process of its own, for what uses NVIDIA's compiler: that is looked for once

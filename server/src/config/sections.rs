@@ -60,6 +60,16 @@ choice! {
 }
 
 choice! {
+    /// Whether NVIDIA's nvCOMP decompresses what no kernel of ours does.
+    Nvcomp {
+        /// Where it is found.
+        Auto = "auto",
+        /// Never: the CPU does.
+        Off = "off",
+    }
+}
+
+choice! {
     /// In which order a query's tables are joined, and from which side a join's table is built.
     JoinOrder {
         /// As the estimated cost says, from what the files' footers say of their rows.
@@ -70,7 +80,7 @@ choice! {
 }
 
 choice! {
-    /// Which rarely taken path of joins and aggregations is always taken, so that tests reach it.
+    /// Which rarely taken path of scans, joins and aggregations is always taken, so that tests reach it.
     DebugForce {
         /// None.
         None = "none",
@@ -80,6 +90,8 @@ choice! {
         Lists = "lists",
         /// Hash tables start with room for a few keys and grow.
         SmallTables = "small_tables",
+        /// Rows of scans are looked for by the columns of their filters before other columns are read.
+        Seek = "seek",
     }
 }
 
@@ -194,7 +206,7 @@ options! {
         partitions_in_flight: usize = 8, Session;
         /// Whether what the GPU answers is compared with what the CPU answers; a difference is an error.
         verify: bool = false, Session;
-        /// For tests: which rarely taken path of joins and aggregations is always taken.
+        /// For tests: which rarely taken path of scans, joins and aggregations is always taken.
         debug_force: DebugForce = DebugForce::None, Session;
         /// Threads that run queries on the CPU. 0 is one a core.
         cpu_threads: usize = 0, Server;
@@ -218,5 +230,10 @@ options! {
         kernel_cache: Option<PathBuf> = None, Server;
         /// Folder with NVIDIA's run-time compiler, if the system does not find it.
         nvrtc_folder: Option<PathBuf> = None, Server;
+        /// Whether zstd and gzip pages of Parquet are decompressed on the GPU: auto, by NVIDIA's nvCOMP where it is found; off,
+        /// by the CPU. nvCOMP promises nothing for damaged pages: off is for files that are not trusted.
+        nvcomp: Nvcomp = Nvcomp::Auto, Server;
+        /// Folder with NVIDIA's nvCOMP, if the system does not find it.
+        nvcomp_folder: Option<PathBuf> = None, Server;
     }
 }

@@ -10,11 +10,12 @@ use tokio::runtime::Handle;
 
 use super::metrics::PipelineMetrics;
 use super::scans::Scans;
+use super::shared::{Asked, Made, Shared};
 use super::stop::Stop;
 use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
-use crate::operator::{Aggregate, Build, Gpu, Joins, Limit, Result, Rows, Sort, Table, Window};
+use crate::operator::{Aggregate, Build, Failure, Gpu, Joins, Limit, Result, Rows, Sort, Table, Window};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, ScanKey, Sink, Source};
 use crate::scan::Narrowing;
 
@@ -43,11 +44,48 @@ pub(super) struct Flow<'a> {
     pub(super) stop: &'a Stop,
     /// One a pipeline.
     pub(super) metrics: &'a [PipelineMetrics],
+    /// What several pipelines read.
+    pub(super) shared: Shared,
 }
 
 impl Flow<'_> {
-    /// Runs pipeline `id` and all that it reads; its rows go to `take`.
+    /// Gives the rows of pipeline `id` to `take`: they are made, and all that it reads, unless somebody had them made.
     pub(super) fn run(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
+        let batches = match self.shared.ask(id) {
+            Asked::Alone => return self.make(id, take),
+            Asked::First => {
+                let mut batches = Vec::new();
+                self.make(id, &mut |batch, space| {
+                    space.shrink();
+                    batches.push(batch);
+                    Ok(Wanted::More)
+                })?;
+                self.shared.keep(id, &Made::Rows(batches.clone()));
+                batches
+            }
+            Asked::Later(Made::Rows(batches)) => batches,
+            Asked::Later(Made::Table(_)) => return Err(no_rows(id)),
+        };
+        let mut wanted = Wanted::More;
+        for batch in batches {
+            // Its memory is the batch's own.
+            wanted = take(batch, self.space_sync()?)?;
+            if wanted == Wanted::Enough {
+                break;
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Nobody will ask for pipeline `id` on behalf of one of its readers.
+    fn give_up(&self, id: PipelineId) {
+        if self.shared.give_up(id) {
+            self.graph.reads(id).for_each(|read| self.give_up(read));
+        }
+    }
+
+    /// Runs pipeline `id` and all that it reads; its rows go to `take`.
+    fn make(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
         let pipeline = &self.graph.pipelines[id];
         let metrics = &self.metrics[id];
         let mut take = |batch: DeviceBatch, space: Space| {
@@ -82,10 +120,7 @@ impl Flow<'_> {
                     None => Ok(Wanted::More),
                 }
             }
-            Sink::Build(_) => Err(Error::internal(format!(
-                "pipeline {id} builds a table, which has no rows to hand on"
-            ))
-            .into()),
+            Sink::Build(_) | Sink::Value(_) => Err(no_rows(id)),
             Sink::Window(spec) => {
                 let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
                 let mut window = Window::new(filters, outputs, spec.clone());
@@ -109,7 +144,7 @@ impl Flow<'_> {
         self.space_sync()
     }
 
-    fn pass(&self, id: PipelineId, pipeline: &Pipeline, take: &mut Taker<'_>) -> Result<Wanted> {
+    pub(super) fn pass(&self, id: PipelineId, pipeline: &Pipeline, take: &mut Taker<'_>) -> Result<Wanted> {
         let mut rows = Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
         self.source(id, &mut |batch, space| {
             let batch = rows.apply_sync(self.gpu, &self.metrics[id].times, batch, &space)?;
@@ -129,6 +164,7 @@ impl Flow<'_> {
         take: &mut Taker<'_>,
     ) -> Result<Wanted> {
         if limit.is_done() {
+            self.graph.reads(id).for_each(|read| self.give_up(read));
             return Ok(Wanted::More);
         }
         let mut rows = Rows::new(pipeline.filters.clone(), pipeline.outputs.clone());
@@ -146,18 +182,46 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
-    /// The table that pipeline `id` builds, with the values of the keys that are `asked` for when its rows are there.
-    fn table(&self, id: PipelineId, asked: &dyn Fn() -> Result<Vec<usize>>) -> Result<Table> {
+    /// The table that pipeline `id` builds, unless somebody had it built.
+    fn table(&self, id: PipelineId) -> Result<Arc<Table>> {
+        match self.shared.ask(id) {
+            Asked::Alone => Ok(Arc::new(self.build(id)?)),
+            Asked::First => {
+                let table = Arc::new(self.build(id)?);
+                self.shared.keep(id, &Made::Table(Arc::clone(&table)));
+                Ok(table)
+            }
+            Asked::Later(Made::Table(table)) => Ok(table),
+            Asked::Later(Made::Rows(_)) => Err(no_table(id)),
+        }
+    }
+
+    /// The keys of the table that pipeline `id` builds by whose values a scan can be narrowed.
+    fn asked_sync(&self, id: PipelineId) -> Result<Vec<usize>> {
+        let mut asked = Vec::new();
+        for reader in self.graph.readers(id) {
+            let stages = &self.graph.pipelines[reader].stages;
+            for of_scan in self.scans.keys_sync(reader)? {
+                if stages[of_scan.stage].join.build == id && !asked.contains(&of_scan.key) {
+                    asked.push(of_scan.key);
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    fn build(&self, id: PipelineId) -> Result<Table> {
         let (pipeline, metrics) = (&self.graph.pipelines[id], &self.metrics[id]);
         let Sink::Build(spec) = &pipeline.sink else {
-            return Err(Error::internal(format!("pipeline {id} builds no table for a join")).into());
+            return Err(no_table(id));
         };
         let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
         let mut build = Build::new(filters, outputs, spec.clone(), self.settings.force());
         let space = self.gather(id, &mut |batch, space| {
             build.add_sync(self.gpu, &metrics.times, batch, space)
         })?;
-        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, &asked()?, space)?;
+        let asked = self.asked_sync(id)?;
+        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, &asked, space)?;
         metrics.rows(table.rows());
         Ok(table)
     }
@@ -168,17 +232,8 @@ impl Flow<'_> {
         if stages.is_empty() {
             return self.read(id, take);
         }
-        let mut tables = Vec::with_capacity(stages.len());
-        for (number, stage) in stages.iter().enumerate() {
-            let asked = || {
-                let keys = self.scans.keys_sync(id)?.into_iter();
-                Ok(keys
-                    .filter(|key| key.stage == number)
-                    .map(|key| key.key)
-                    .collect())
-            };
-            tables.push(self.table(stage.join.build, &asked)?);
-        }
+        let tables = stages.iter().map(|stage| self.table(stage.join.build));
+        let tables: Vec<Arc<Table>> = tables.collect::<Result<_>>()?;
         self.narrow_sync(id, &tables)?;
         let mut joins = Joins::new(stages, tables);
         let times = &self.metrics[id].joins;
@@ -191,6 +246,11 @@ impl Flow<'_> {
         let mut wanted = Wanted::More;
         if joins.is_void() {
             self.scans.leave_out_sync(id, &self.metrics[id])?;
+            self.graph.pipelines[id]
+                .source
+                .pipelines()
+                .iter()
+                .for_each(|&read| self.give_up(read));
         } else {
             wanted = self.read(id, &mut |batch, space| match joins
                 .push_sync(self.gpu, times, batch, &space, &mut out)?
@@ -206,7 +266,7 @@ impl Flow<'_> {
     }
 
     /// Leaves out of pipeline `id`'s scan what cannot match the tables of its joins.
-    fn narrow_sync(&self, id: PipelineId, tables: &[Table]) -> Result<()> {
+    fn narrow_sync(&self, id: PipelineId, tables: &[Arc<Table>]) -> Result<()> {
         let narrowing = |key: ScanKey| {
             let values = tables[key.stage].key_values(key.key)?;
             Some(Narrowing {
@@ -253,9 +313,9 @@ impl Flow<'_> {
             Source::Pipelines(ids) => {
                 let mut wanted = Wanted::More;
                 for &id in ids {
-                    wanted = self.run(id, &mut take)?;
-                    if wanted == Wanted::Enough {
-                        break;
+                    match wanted {
+                        Wanted::More => wanted = self.run(id, &mut take)?,
+                        Wanted::Enough => self.give_up(id),
                     }
                 }
                 wanted
@@ -264,4 +324,12 @@ impl Flow<'_> {
         self.metrics[id].waited(started.elapsed().saturating_sub(taking));
         Ok(wanted)
     }
+}
+
+fn no_rows(id: PipelineId) -> Failure {
+    Error::internal(format!("pipeline {id} has no rows to hand on")).into()
+}
+
+fn no_table(id: PipelineId) -> Failure {
+    Error::internal(format!("pipeline {id} builds no table for a join")).into()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kernels::{DeviceKind, DeviceOptions, KernelSource};
 
-use crate::config::sections::{DeviceChoice, GpuOptions};
+use crate::config::sections::{DeviceChoice, GpuOptions, Nvcomp};
 use crate::error::{Error, Result};
 use crate::operator::Gpu;
 
@@ -95,12 +95,20 @@ impl Gpus {
         if let (DeviceKind::Cuda, Some(folder)) = (kind, &self.options.nvrtc_folder) {
             kernels::cuda::use_nvrtc_folder(folder).map_err(|error| error.to_string())?;
         }
+        let nvcomp = kind == DeviceKind::Cuda && self.options.nvcomp == Nvcomp::Auto;
+        if let (true, Some(folder)) = (nvcomp, &self.options.nvcomp_folder) {
+            // The CPU does what it would do.
+            if let Err(error) = kernels::cuda::use_nvcomp_folder(folder) {
+                tracing::warn!(%error, "option nvcomp_folder");
+            }
+        }
         let limit = |bytes: u64| usize::try_from(bytes).ok().filter(|&bytes| bytes > 0);
         let options = DeviceOptions {
             ordinal: u32::try_from(self.options.gpu).unwrap_or(u32::MAX),
             memory_limit_bytes: limit(self.options.device_memory_limit.0),
             pinned_limit_bytes: limit(self.options.pinned_memory_limit.0).unwrap_or(usize::MAX),
             cache_dir: self.cache.clone(),
+            nvcomp,
             ..match kind {
                 DeviceKind::Cuda => DeviceOptions::cuda(),
                 DeviceKind::Sim => DeviceOptions::sim(),

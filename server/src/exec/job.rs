@@ -17,6 +17,7 @@ use super::flow::{Flow, Wanted};
 use super::metrics::PipelineMetrics;
 use super::node::Item;
 use super::scans::Scans;
+use super::shared::Shared;
 use super::stop::Stop;
 use super::warming::Warming;
 use crate::batch::download::download_sync;
@@ -104,9 +105,10 @@ impl Job {
             stop: &self.stop,
             stream: self.gpu.device.urgent_stream()?,
             metrics: &metrics,
+            shared: Shared::of(graph),
         };
         let schema = self.original.schema();
-        let ran = flow.run(graph.root(), &mut |batch: DeviceBatch, space: Space| {
+        let ran = flow.complete(&mut |batch: DeviceBatch, space: Space| {
             for batch in download_sync(&batch, &schema, &self.gpu.strings, &space)? {
                 for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
                     send(batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start)))?;
@@ -115,7 +117,7 @@ impl Job {
             Ok(Wanted::More)
         });
         metrics.iter().for_each(PipelineMetrics::close);
-        ran.map(|_| ())
+        ran
     }
 
     /// The subtree's batches from the CPU.

@@ -78,8 +78,10 @@ impl PipelineMetrics {
         add("row_groups_read", counts.row_groups_read);
         add("row_groups_pruned", counts.row_groups_pruned);
         add("row_groups_pruned_by_joins", counts.row_groups_pruned_by_joins);
+        add("row_groups_pruned_by_rows", counts.row_groups_pruned_by_rows);
         add("pages_pruned", counts.pages_pruned);
         add("pages_pruned_by_joins", counts.pages_pruned_by_joins);
+        add("pages_pruned_by_rows", counts.pages_pruned_by_rows);
     }
 
     /// Time in which it waited for its source.

@@ -99,7 +99,7 @@ impl DisplayAs for GpuExec {
             DisplayFormatType::TreeRender => {
                 writeln!(f, "device={device}")?;
                 for (id, pipeline) in self.graph.pipelines.iter().enumerate() {
-                    writeln!(f, "p{id}={pipeline}")?;
+                    writeln!(f, "p{id}={pipeline}{}", self.graph.shared_by(id))?;
                 }
                 Ok(())
             }

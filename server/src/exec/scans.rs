@@ -1,28 +1,30 @@
-//! All scans of a query: opened at once when it starts, and read ahead of whoever takes their batches.
+//! All scans of a query: opened at once when it starts, but for those that ask subqueries what to leave out, and read ahead
+//! of whoever takes their batches.
 //!
 //! In: the graph's scans, in the order in which its pipelines run. Out: the batches of each, in the order of its
 //! partitions. Threads of the query's own do what [`super::schedule`] says may be done next, and end with this value.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
-use kernels::Device;
 use tokio::runtime::Handle;
 
+use self::seek::{Filters, Seeking};
 use super::Settings;
 use super::flow::{Taker, Wanted};
 use super::metrics::PipelineMetrics;
-use super::schedule::{Bounds, Next, Opening, Schedule};
+use super::schedule::{Bounds, Opening, Schedule};
 use super::stop::Stop;
 use crate::batch::Space;
 use crate::error::Error;
 use crate::operator::{Gpu, Result};
 use crate::pipeline::{PipelineGraph, PipelineId, ScanKey, Source};
-use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec, Turn};
+use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
+use opening::Opened;
 
 /// How often a waiting thread looks whether the query is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -41,11 +43,18 @@ fn ms(begun: Instant) -> f64 {
 #[derive(Debug)]
 pub(super) struct Scans {
     shared: Arc<Shared>,
-    opening: Vec<tokio::task::JoinHandle<()>>,
+    opening: RefCell<Opened>,
+    context: Arc<TaskContext>,
+    handle: Handle,
+    partition_bytes: usize,
 }
 
 /// A partition on the device.
 type Placed = (Decoded, Space);
+/// A partition that was fetched, unless nothing of it is wanted.
+type Item = Option<Fetched>;
+/// A partition on the device, unless nothing of it is wanted.
+type Taken = Result<Option<Placed>>;
 
 /// What the threads share.
 struct Shared {
@@ -67,7 +76,7 @@ impl std::fmt::Debug for Shared {
 }
 
 struct State {
-    schedule: Schedule<Fetched, Result<Placed>>,
+    schedule: Schedule<Item, Taken>,
     scans: Vec<Running>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -84,16 +93,22 @@ struct Running {
     id: PipelineId,
     /// By which joins may leave some of it out; those by which there is hope of it, when it is opened.
     keys: Vec<ScanKey>,
+    /// Whether it is opened only when values of subqueries are there.
+    is_late: bool,
     /// The scans that the tables of these joins are made of.
     before: Vec<usize>,
     scan: Option<Arc<Scan>>,
+    /// What its rows meet first.
+    filters: Option<Filters>,
+    /// Looks for rows of it by them, if that is worth it.
+    seeking: Option<Arc<Seeking>>,
     failed: Option<DataFusionError>,
     counters: Arc<ScanCounters>,
 }
 
 impl Scans {
-    /// Starts opening all scans of `graph`, and reading them as they are opened, in the order of its pipelines. Waits
-    /// for nothing.
+    /// Starts opening all scans of `graph` that ask no subqueries, and reading them as they are opened, in the order of its
+    /// pipelines. Waits for nothing.
     pub(super) fn begin(
         graph: &PipelineGraph,
         gpu: &Arc<Gpu>,
@@ -111,18 +126,21 @@ impl Scans {
             .collect();
         let bounds = Bounds::of(gpu.device.pinned_limit_bytes(), gpu.device.memory_limit_bytes());
         let ids: Vec<PipelineId> = specs.iter().map(|(id, _)| *id).collect();
-        let running = |&(id, _): &(PipelineId, _)| Running {
-            id,
+        let running = |(id, spec): &(PipelineId, Arc<ScanSpec>)| Running {
+            id: *id,
+            is_late: spec.asks_subqueries(),
             keys: match settings.engine.runtime_filters {
-                true => graph.scan_keys(id),
+                true => graph.scan_keys(*id),
                 false => Vec::new(),
             },
             before: graph
-                .read_by_joins(id)
+                .read_by_joins(*id)
                 .iter()
                 .filter_map(|id| ids.iter().position(|scan| scan == id))
                 .collect(),
             scan: None,
+            filters: Filters::of(&graph.pipelines[*id], settings.force()),
+            seeking: None,
             failed: None,
             counters: Arc::default(),
         };
@@ -140,18 +158,22 @@ impl Scans {
             changed: Condvar::new(),
         });
         let partition_bytes = settings.partition_bytes(gpu.device.memory_limit_bytes());
-        let opening = specs.into_iter().enumerate().map(|(index, (_, spec))| {
-            let (context, shared) = (Arc::clone(context), Arc::clone(&shared));
-            handle.spawn(async move {
-                let unopened = Unopened { shared, index };
-                let opened = Scan::open(spec, &context, partition_bytes).await;
-                unopened.opened(opened);
-            })
-        });
-        Self {
-            opening: opening.collect(),
+        let specs = specs.into_iter().map(|(_, spec)| spec).enumerate();
+        let (late, specs): (Vec<_>, Vec<_>) = specs.partition(|(_, spec)| spec.asks_subqueries());
+        let scans = Self {
+            opening: RefCell::new(Opened {
+                tasks: Vec::new(),
+                left: late,
+            }),
             shared,
-        }
+            context: Arc::clone(context),
+            handle: handle.clone(),
+            partition_bytes,
+        };
+        specs
+            .into_iter()
+            .for_each(|(index, spec)| scans.open(index, spec));
+        scans
     }
 
     /// Gives the batches of pipeline `id`'s scan to `take`, in order. Once for each scan.
@@ -169,7 +191,9 @@ impl Scans {
         scan.count_pruned(&counters);
         let mut give = || {
             for partition in 0..scan.partitions() {
-                let (decoded, space) = shared.taken(index, partition)?;
+                let Some((decoded, space)) = shared.taken(index, partition)? else {
+                    continue;
+                };
                 let taken_ms = ms(shared.begun);
                 // A damaged page is found before any row of it is used.
                 decoded.check.check_sync(&space.stream)?;
@@ -202,7 +226,8 @@ impl Drop for Scans {
     /// Waits for the threads, so that no memory of the query is in use after it.
     fn drop(&mut self) {
         self.shared.ended.stop();
-        self.opening.iter().for_each(tokio::task::JoinHandle::abort);
+        let tasks = std::mem::take(&mut self.opening.get_mut().tasks);
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
         let (left, threads) = {
             let mut state = self.shared.lock();
             (state.schedule.end_all(), std::mem::take(&mut state.threads))
@@ -213,60 +238,6 @@ impl Drop for Scans {
             // Panics are caught where they happen.
             let _ = thread.join();
         }
-    }
-}
-
-/// A scan that is being opened: if its task goes away, that is said.
-struct Unopened {
-    shared: Arc<Shared>,
-    index: usize,
-}
-
-impl Unopened {
-    fn opened(&self, opened: std::result::Result<Scan, DataFusionError>) {
-        let shared = &self.shared;
-        let mut keys = shared.lock().scans[self.index].keys.clone();
-        if let Ok(scan) = &opened {
-            keys.retain(|key| scan.is_clustered(key.column));
-        }
-        let mut state = shared.lock();
-        if shared.is_stopped() {
-            return;
-        }
-        match opened {
-            Ok(scan) => {
-                tracing::trace!(
-                    pipeline = state.scans[self.index].id,
-                    opened_ms = ms(shared.begun),
-                    partitions = scan.partitions(),
-                    row_groups_pruned = scan.row_groups_pruned(),
-                    "scan opened"
-                );
-                let before = (!keys.is_empty()).then(|| state.scans[self.index].before.clone());
-                state.schedule.opened(self.index, host_bytes(&scan), before);
-                state.scans[self.index].keys = keys;
-                let partitions = scan.partitions();
-                state.scans[self.index].scan = Some(Arc::new(scan));
-                if let Err(error) = start_threads(shared, &mut state, partitions) {
-                    state.fail(self.index, error.into());
-                }
-            }
-            Err(error) => state.fail(self.index, error),
-        }
-        drop(state);
-        shared.changed.notify_all();
-    }
-}
-
-impl Drop for Unopened {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        if state.schedule.opening(self.index) == Opening::Waiting {
-            let error = Error::internal("a scan was not opened to the end");
-            state.fail(self.index, error.into());
-        }
-        drop(state);
-        self.shared.changed.notify_all();
     }
 }
 
@@ -368,119 +339,16 @@ impl Shared {
     }
 
     /// Partition `partition`, as soon as it is decoded.
-    fn taken(&self, index: usize, partition: usize) -> Result<Placed> {
+    fn taken(&self, index: usize, partition: usize) -> Taken {
         let taken = self.wait_for(|state| state.schedule.take(index, partition))?;
         self.changed.notify_all();
         taken
     }
-
-    /// One thread: whatever may be done next, for as long as the scans are wanted.
-    fn work(&self) {
-        let device = &self.gpu.device;
-        loop {
-            let next = self.wait_for(|state| {
-                let left = state.schedule.let_go(device.memory_available_bytes());
-                if !left.is_empty() {
-                    tracing::debug!("device memory is short: what was decoded ahead is let go");
-                }
-                let next = state.schedule.next()?;
-                let running = &state.scans[next.scan()];
-                let scan = Arc::clone(running.scan.as_ref()?);
-                // Drawn here, where partitions are given out in order.
-                Some((next, scan, Arc::clone(&running.counters), Turn::last()))
-            });
-            let Ok((next, scan, counters, turn)) = next else {
-                return;
-            };
-            match next {
-                Next::Fetch { at } => {
-                    let fetched = caught(|| {
-                        let fetched = self.fetch(&scan, at.partition, turn)?;
-                        let bytes = wanted_bytes(device, &fetched);
-                        Ok((fetched, bytes))
-                    });
-                    // What nobody wants any more is let go without the lock.
-                    match fetched {
-                        Ok((fetched, bytes)) => drop(self.with(|all| all.fetched(at, fetched, bytes))),
-                        Err(error) => drop(self.with(|all| all.decoded(at, Err(error), true))),
-                    }
-                }
-                Next::Decode { at, item, bytes } => {
-                    let decoded = caught(|| {
-                        let space = self.space(bytes);
-                        // The next one may ask for memory now.
-                        self.with(|all| all.placed(at));
-                        self.changed.notify_all();
-                        self.decode(item, space?, &counters, at.partition)
-                    });
-                    let has_failed = decoded.is_err();
-                    drop(self.with(|all| all.decoded(at, decoded, has_failed)));
-                }
-            }
-            self.changed.notify_all();
-        }
-    }
-
-    /// What is done under the lock.
-    fn with<T>(&self, change: impl FnOnce(&mut Schedule<Fetched, Result<Placed>>) -> T) -> T {
-        change(&mut self.lock().schedule)
-    }
-
-    fn fetch(&self, scan: &Scan, partition: usize, turn: Turn) -> crate::error::Result<Fetched> {
-        let begun_ms = ms(self.begun);
-        let fetched = scan.fetch_sync(partition, turn, &self.gpu.device, &|| self.is_stopped())?;
-        tracing::trace!(
-            partition,
-            begun_ms,
-            fetched_ms = ms(self.begun),
-            bytes = scan.host_bytes(partition),
-            "partition fetched"
-        );
-        Ok(fetched)
-    }
-
-    /// Device memory, as soon as there is so much.
-    fn space(&self, bytes: usize) -> Result<Space> {
-        let space = Space::new_sync(&self.gpu.device, 0)?;
-        let give_up = Instant::now() + MEMORY_WAIT;
-        loop {
-            match space.reservation.grow(bytes) {
-                Ok(()) => return Ok(space),
-                Err(_) if self.is_stopped() => return Err(Stop::error().into()),
-                Err(error) if Instant::now() > give_up => return Err(error.into()),
-                Err(_) => std::thread::sleep(MEMORY_PAUSE),
-            }
-        }
-    }
-
-    fn decode(
-        &self,
-        fetched: Fetched,
-        space: Space,
-        counters: &ScanCounters,
-        partition: usize,
-    ) -> Result<Placed> {
-        let placed_ms = ms(self.begun);
-        let (stream, reservation) = (&space.stream, &space.reservation);
-        let decoded = fetched.decode_sync(stream, reservation, &self.gpu.scan, counters)?;
-        let (queued_ms, bytes) = (ms(self.begun), reservation.bytes());
-        tracing::trace!(partition, placed_ms, queued_ms, bytes, "partition decoded");
-        Ok((decoded, space))
-    }
-}
-
-/// Device bytes that a partition is given: room for what is computed of the rows too.
-fn wanted_bytes(device: &Device, fetched: &Fetched) -> usize {
-    let bytes = fetched.reservation_bytes();
-    let wanted = bytes + bytes / 4 + fetched.rows() * ROW_BYTES;
-    wanted.min(device.memory_limit_bytes()).max(bytes)
-}
-
-/// A panic as an error, so that whoever waits for the partition is told.
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("a panic in a scan").into()))
 }
 
 mod narrow;
+mod opening;
+mod seek;
 #[cfg(test)]
 mod tests;
+mod work;

@@ -30,6 +30,7 @@ impl Settings {
             DebugForce::Groups => Force::Groups,
             DebugForce::Lists => Force::Lists,
             DebugForce::SmallTables => Force::SmallTables,
+            DebugForce::Seek => Force::Seek,
         }
     }
 

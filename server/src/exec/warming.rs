@@ -189,7 +189,9 @@ impl Foresight<'_> {
     ) -> Vec<ColumnShape> {
         let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
         match &pipeline.sink {
-            Sink::Pass | Sink::Limit { .. } => self.foreseen.rows(&Rows::new(filters, outputs), columns),
+            Sink::Pass | Sink::Limit { .. } | Sink::Value(_) => {
+                self.foreseen.rows(&Rows::new(filters, outputs), columns)
+            }
             Sink::Aggregate(spec) => self
                 .foreseen
                 .aggregate(self.gpu, spec, &pipeline.filters, columns),

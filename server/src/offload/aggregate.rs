@@ -178,7 +178,7 @@ pub(super) fn outcome(
         let ordered = ordered(aggregate, &arguments, order, filter, choice)?;
         spec.ordered.push(ordered);
         return Ok(Outcome {
-            label: aggregate.name().to_owned(),
+            label: aggregate.name().into(),
             finish: Finish::Ordered(spec.ordered.len() - 1),
             data_type,
         });
@@ -310,7 +310,7 @@ pub(super) fn outcome(
         other => return Err(format!("aggregate {other} is not run on the GPU yet")),
     };
     Ok(Outcome {
-        label: aggregate.name().to_owned(),
+        label: aggregate.name().into(),
         finish,
         data_type,
     })

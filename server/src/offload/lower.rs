@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
@@ -16,11 +15,13 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use super::upload::memory_of;
 use super::{Fallback, aggregate, join, window};
 use crate::batch::Repr;
 use crate::pipeline::expr::{Expr, lower as lower_expr};
@@ -65,7 +66,7 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Lowering {
     pipelines: Vec<Pipeline>,
-    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    pub(super) inputs: Vec<Arc<dyn ExecutionPlan>>,
     refusals: Vec<Refusal>,
 }
 
@@ -96,7 +97,8 @@ impl Lowering {
         }
         let graph = PipelineGraph {
             pipelines: lowering.pipelines,
-        };
+        }
+        .sharing();
         match lowering.refusals.is_empty() || is_worth_uploading(&graph) {
             true => Ok(Lowered {
                 graph,
@@ -199,6 +201,9 @@ impl Lowering {
         if let Some(join) = join::Join::of(plan) {
             return self.join(plan, &join?);
         }
+        if let Some(scalar) = plan.downcast_ref::<ScalarSubqueryExec>() {
+            return self.subqueries_first(plan, scalar);
+        }
         if let Some(node) = window::node_of(plan) {
             return window::open(self, plan, &node);
         }
@@ -223,11 +228,7 @@ impl Lowering {
         plan: &Arc<dyn ExecutionPlan>,
         source: &DataSourceExec,
     ) -> Result<Open, Refusal> {
-        if source
-            .data_source()
-            .downcast_ref::<MemorySourceConfig>()
-            .is_some()
-        {
+        if memory_of(plan).is_some() {
             return Ok(self.upload(plan));
         }
         let spec = ScanSpec::of(source).map_err(|reason| Refusal::of(plan, reason))?;
@@ -244,11 +245,6 @@ impl Lowering {
             Some(fetch) => self.limit(open, 0, Some(fetch), plan.schema()),
             None => open,
         })
-    }
-
-    fn upload(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Open {
-        self.inputs.push(Arc::clone(plan));
-        of_source(Source::Upload(self.inputs.len() - 1), plan.schema())
     }
 
     fn filter(&mut self, plan: &Arc<dyn ExecutionPlan>, filter: &FilterExec) -> Result<Open, Refusal> {
@@ -395,7 +391,7 @@ pub(super) fn is_sorted_below(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
 }
 
-fn of_source(source: Source, schema: SchemaRef) -> Open {
+pub(super) fn of_source(source: Source, schema: SchemaRef) -> Open {
     let columns = schema.fields().iter().enumerate();
     Open {
         source,

@@ -6,6 +6,8 @@
 mod aggregate;
 mod join;
 mod lower;
+mod subquery;
+mod upload;
 mod window;
 
 use std::collections::HashSet;
@@ -21,7 +23,7 @@ use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
 use crate::pipeline::PipelineGraph;
-use lower::{Lowering, Refusal};
+use lower::{Lowered, Lowering, Refusal};
 
 /// An operator that the CPU runs although the GPU was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,25 +82,16 @@ impl Walk<'_> {
         if !reads_tables(plan) {
             return Ok(Arc::clone(plan));
         }
+        if plan.is::<ScalarSubqueryExec>()
+            && may_be_one_partition(plan)
+            && let Ok(lowered) = Lowering::of(plan)
+            && lowered.refusals.is_empty()
+        {
+            return self.node_of(lowered, plan);
+        }
         if may_be_root(plan) {
             match Lowering::of(plan) {
-                Ok(lowered) => {
-                    lowered
-                        .refusals
-                        .into_iter()
-                        .for_each(|refusal| self.note(refusal));
-                    // What has no input of its own is uploaded as it is.
-                    let inputs = lowered
-                        .inputs
-                        .iter()
-                        .map(|input| match input.children().is_empty() {
-                            true => Ok(Arc::clone(input)),
-                            false => self.replaced(input),
-                        });
-                    let inputs = inputs.collect::<Result<_>>()?;
-                    let node = (self.make)(lowered.graph, inputs, Arc::clone(plan));
-                    return partitioned_as(node, plan);
-                }
+                Ok(lowered) => return self.node_of(lowered, plan),
                 Err(refusal) => self.note(refusal),
             }
         }
@@ -111,6 +104,24 @@ impl Walk<'_> {
             return Ok(Arc::clone(plan));
         }
         datafusion::physical_plan::execution_plan::replace_children_if_necessary(Arc::clone(plan), children)
+    }
+
+    fn node_of(&mut self, lowered: Lowered, plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        lowered
+            .refusals
+            .into_iter()
+            .for_each(|refusal| self.note(refusal));
+        // What has no input of its own is uploaded as it is.
+        let inputs = lowered
+            .inputs
+            .iter()
+            .map(|input| match input.children().is_empty() {
+                true => Ok(Arc::clone(input)),
+                false => self.replaced(input),
+            });
+        let inputs = inputs.collect::<Result<_>>()?;
+        let node = (self.make)(lowered.graph, inputs, Arc::clone(plan));
+        partitioned_as(node, plan)
     }
 
     fn note(&mut self, refusal: Refusal) {
@@ -131,7 +142,7 @@ fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
     if plan.is::<RepartitionExec>() || plan.name() == "ExplainExec" || plan.name() == "AnalyzeExec" {
         return false;
     }
-    // It only has its subqueries run before its input.
+    // It only has its subqueries run before its input: each of them is a plan of its own, unless all run together.
     if plan.is::<ScalarSubqueryExec>() {
         return false;
     }
@@ -141,7 +152,11 @@ fn may_be_root(plan: &Arc<dyn ExecutionPlan>) -> bool {
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         return *aggregate.mode() != AggregateMode::Partial;
     }
-    // Order within each of several partitions is not kept by one.
+    may_be_one_partition(plan)
+}
+
+/// Whether a subtree means the same in one partition: order within each of several is not kept by one.
+fn may_be_one_partition(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let partitions = plan.output_partitioning().partition_count();
     partitions == 1 || plan.properties().output_ordering().is_none() || plan.is::<CoalescePartitionsExec>()
 }

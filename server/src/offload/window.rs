@@ -125,7 +125,7 @@ fn spec(
         let value = value(expr, over, field.data_type(), &mut spec)
             .map_err(|reason| format!("{}: {reason}", expr.name()))?;
         spec.functions.push(WindowFunction {
-            label: expr.name().to_owned(),
+            label: expr.name().into(),
             data_type: field.data_type().clone(),
             nullable: field.is_nullable(),
             value,

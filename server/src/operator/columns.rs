@@ -62,7 +62,7 @@ pub(super) fn keyed(mut columns: Vec<Expr>, keys: &[Expr]) -> (Vec<Expr>, Vec<Ex
             }
         };
         Expr {
-            node: Node::Column(place, format!("key {place}")),
+            node: Node::Column(place, format!("key {place}").into()),
             ..key.clone()
         }
     });

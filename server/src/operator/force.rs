@@ -12,4 +12,6 @@ pub enum Force {
     Lists,
     /// Hash tables start with room for a few keys and grow.
     SmallTables,
+    /// Rows of scans are looked for by the columns of their filters before the others are read.
+    Seek,
 }

@@ -16,6 +16,7 @@ mod limit;
 mod ordered;
 mod program;
 mod rows;
+mod seek;
 mod select;
 mod sort;
 mod window;
@@ -28,6 +29,7 @@ pub use join::{Build, Foretold, Joins, Table};
 pub use limit::Limit;
 pub use program::KernelTimes;
 pub use rows::Rows;
+pub use seek::Seek;
 pub use sort::Sort;
 pub use window::Window;
 

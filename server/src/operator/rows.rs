@@ -53,7 +53,7 @@ impl Rows {
         projected
     }
 
-    fn select(
+    pub(super) fn select(
         &mut self,
         gpu: &Gpu,
         times: &KernelTimes,

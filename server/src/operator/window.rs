@@ -416,7 +416,7 @@ fn identity(batch: &DeviceBatch) -> Vec<Expr> {
         .map(|(place, column)| Expr {
             data_type: column.data_type.clone(),
             nullable: column.validity.is_some(),
-            node: Node::Column(place, format!("column {place}")),
+            node: Node::Column(place, format!("column {place}").into()),
         })
         .collect()
 }

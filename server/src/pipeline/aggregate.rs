@@ -6,7 +6,7 @@ use std::fmt;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
-use super::expr::{Expr, Node};
+use super::expr::{Expr, Label, Node};
 use super::graph::list;
 use super::sort::SortKey;
 
@@ -141,7 +141,7 @@ pub enum Pairs {
 }
 
 /// A value of each group that takes the group's rows in order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ordered {
     /// The value.
     pub argument: Expr,
@@ -217,10 +217,10 @@ pub enum Finish {
 }
 
 /// One result of an aggregation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// As the user would write it.
-    pub label: String,
+    pub label: Label,
     /// How it is made.
     pub finish: Finish,
     /// Its type.
@@ -228,7 +228,7 @@ pub struct Outcome {
 }
 
 /// Rows grouped by `keys`; without keys, one group of all rows, also where there are none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AggregateSpec {
     /// Over the columns of the pipeline's source.
     pub keys: Vec<Expr>,
@@ -337,7 +337,7 @@ impl AggregateSpec {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.label)
+        write!(f, "{}", self.label)
     }
 }
 

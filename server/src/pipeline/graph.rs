@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::expr::Expr;
+use super::expr::{Expr, SubquerySlot};
 use super::{AggregateSpec, BuildSpec, SortSpec, Stage, WindowSpec};
 use crate::scan::ScanSpec;
 
@@ -13,7 +13,7 @@ use crate::scan::ScanSpec;
 pub type PipelineId = usize;
 
 /// Where a pipeline's rows come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// Parquet files, partition by partition.
     Scan(Arc<ScanSpec>),
@@ -23,8 +23,18 @@ pub enum Source {
     Pipelines(Vec<PipelineId>),
 }
 
+impl Source {
+    /// The pipelines that it reads.
+    pub fn pipelines(&self) -> &[PipelineId] {
+        match self {
+            Self::Pipelines(ids) => ids,
+            Self::Scan(_) | Self::Upload(_) => &[],
+        }
+    }
+}
+
 /// What becomes of a pipeline's rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Sink {
     /// They are handed on as they come: to the pipeline that names this one, or out.
     Pass,
@@ -43,6 +53,8 @@ pub enum Sink {
     Build(BuildSpec),
     /// A breaker: rows are handed on, with a column a function, when all have been seen.
     Window(WindowSpec),
+    /// A breaker: the one column of the one row is the value of a scalar subquery, which pipelines behind this one read.
+    Value(SubquerySlot),
 }
 
 /// One pipeline. Expressions are over the columns of its source and what joins make of them, as they stand there.
@@ -64,7 +76,31 @@ pub struct Pipeline {
     pub output: SchemaRef,
 }
 
-/// Pipelines in an order in which each comes after those that it reads; the last one's rows are the result.
+/// Equal are those that make the same rows, whatever their columns are called.
+impl PartialEq for Pipeline {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            source,
+            input,
+            stages,
+            filters,
+            outputs,
+            sink,
+            output,
+        } = self;
+        // Files last: there may be many.
+        *filters == other.filters
+            && *outputs == other.outputs
+            && *sink == other.sink
+            && *stages == other.stages
+            && same_columns(input, &other.input)
+            && same_columns(output, &other.output)
+            && *source == other.source
+    }
+}
+
+/// Pipelines in an order in which each comes after those that it reads, and after those whose values it reads; the last
+/// one's rows are the result.
 #[derive(Debug, Clone)]
 pub struct PipelineGraph {
     /// At least one.
@@ -89,6 +125,15 @@ impl PipelineGraph {
             Some(last) => Arc::clone(&last.output),
             None => Arc::new(arrow::datatypes::Schema::empty()),
         }
+    }
+
+    /// The pipelines that make values of subqueries, in the order in which they are to run, all of them before the root.
+    pub fn values(&self) -> impl Iterator<Item = (PipelineId, &SubquerySlot)> {
+        let all = self.pipelines.iter().enumerate();
+        all.filter_map(|(id, pipeline)| match &pipeline.sink {
+            Sink::Value(slot) => Some((id, slot)),
+            _ => None,
+        })
     }
 
     /// The id of the pipeline whose rows are the result.
@@ -123,6 +168,7 @@ impl fmt::Display for Sink {
             Self::Sort(spec) => write!(f, "{spec}"),
             Self::Build(spec) => write!(f, "{spec}"),
             Self::Window(spec) => write!(f, "{spec}"),
+            Self::Value(_) => write!(f, "value of a subquery"),
         }
     }
 }
@@ -148,10 +194,20 @@ impl fmt::Display for PipelineGraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, pipeline) in self.pipelines.iter().enumerate() {
             let separator = if id > 0 { "; " } else { "" };
-            write!(f, "{separator}p{id}: {pipeline}")?;
+            write!(f, "{separator}p{id}: {pipeline}{}", self.shared_by(id))?;
         }
         Ok(())
     }
+}
+
+/// Whether two schemas have columns of the same types, whatever they are called.
+pub(super) fn same_columns(one: &SchemaRef, other: &SchemaRef) -> bool {
+    let (one, other) = (one.fields(), other.fields());
+    let mut pairs = one.iter().zip(other);
+    one.len() == other.len()
+        && pairs.all(|(one, other)| {
+            one.data_type() == other.data_type() && one.is_nullable() == other.is_nullable()
+        })
 }
 
 /// Items with commas between them.

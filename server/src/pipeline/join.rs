@@ -8,10 +8,10 @@ use datafusion::common::JoinType;
 
 use super::PipelineId;
 use super::expr::Expr;
-use super::graph::list;
+use super::graph::{list, same_columns};
 
 /// Rows kept by their keys, for a join: the left side, as DataFusion says it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BuildSpec {
     /// Over the columns of the pipeline.
     pub keys: Vec<Expr>,
@@ -24,7 +24,7 @@ pub struct BuildSpec {
 }
 
 /// A join that rows of a pipeline pass: they are its right side.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
     /// Rows for which one of these is not true are dropped before it.
     pub filters: Vec<Expr>,
@@ -56,12 +56,47 @@ pub struct JoinSpec {
 }
 
 impl BuildSpec {
+    /// Whether its table stays as it was built, whatever is looked up in it.
+    pub fn is_only_read(&self) -> bool {
+        matches!(
+            self.join_type,
+            JoinType::Inner
+                | JoinType::Right
+                | JoinType::RightSemi
+                | JoinType::RightAnti
+                | JoinType::RightMark
+        )
+    }
+
     /// A key as far as its layout goes, which is the same on both sides.
     pub fn laid_out(&self, key: &Expr) -> Expr {
         Expr {
             nullable: self.null_keys,
             ..key.clone()
         }
+    }
+}
+
+impl PartialEq for JoinSpec {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            build,
+            join_type,
+            keys,
+            residual,
+            null_keys,
+            null_aware,
+            table,
+            input,
+        } = self;
+        *build == other.build
+            && *join_type == other.join_type
+            && *keys == other.keys
+            && *residual == other.residual
+            && *null_keys == other.null_keys
+            && *null_aware == other.null_aware
+            && same_columns(table, &other.table)
+            && same_columns(input, &other.input)
     }
 }
 

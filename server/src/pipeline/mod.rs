@@ -9,6 +9,7 @@ mod graph;
 mod join;
 pub mod kernels;
 mod scan_keys;
+mod shared;
 mod sort;
 pub mod window;
 

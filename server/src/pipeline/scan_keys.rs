@@ -61,9 +61,9 @@ impl PipelineGraph {
         while let Some(id) = left.pop() {
             left.extend(builds(id));
             match &self.pipelines[id].source {
-                Source::Scan(_) => found.push(id),
+                Source::Scan(_) if !found.contains(&id) => found.push(id),
                 Source::Pipelines(ids) => left.extend(ids),
-                Source::Upload(_) => {}
+                Source::Scan(_) | Source::Upload(_) => {}
             }
         }
         found

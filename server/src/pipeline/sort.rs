@@ -6,7 +6,7 @@ use super::expr::Expr;
 use super::graph::list;
 
 /// One key of an order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SortKey {
     /// Over the columns of the pipeline's source.
     pub expr: Expr,
@@ -17,7 +17,7 @@ pub struct SortKey {
 }
 
 /// Rows in order of `keys`, ties in the order in which they came; the first `fetch` of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SortSpec {
     /// The first one decides first.
     pub keys: Vec<SortKey>,

@@ -5,13 +5,13 @@ use std::fmt;
 use arrow::datatypes::DataType;
 
 use super::aggregate::{Accumulator, Combine, Finish};
-use super::expr::Expr;
+use super::expr::{Expr, Label};
 use super::graph::list;
 use super::sort::SortKey;
 
 /// Functions over one window. Expressions are over the columns of the pipeline's source; rows leave in the order in which
 /// the functions see them, with a column a function behind what the pipeline computes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WindowSpec {
     /// By what rows are sorted first; none if they come in order.
     pub sort: Option<Vec<SortKey>>,
@@ -28,10 +28,10 @@ pub struct WindowSpec {
 }
 
 /// A column that is added.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WindowFunction {
     /// As the user would write it.
-    pub label: String,
+    pub label: Label,
     /// Its type.
     pub data_type: DataType,
     /// Whether DataFusion thinks that it can be null.
@@ -232,7 +232,7 @@ impl Finish {
 
 impl fmt::Display for WindowFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.label)
+        write!(f, "{}", self.label)
     }
 }
 

@@ -35,6 +35,18 @@ pub(super) fn blob_count(placed: &Placed<'_>) -> usize {
     }
 }
 
+/// How the compressed piece of a page is packed, and its plain bytes.
+pub(super) fn packed(placed: &Placed<'_>) -> Option<(Codec, u32)> {
+    match placed.page.body {
+        Body::Packed {
+            unpacked_bytes,
+            codec,
+            ..
+        } if !placed.is_again => Some((codec, unpacked_bytes)),
+        _ => None,
+    }
+}
+
 impl Addresses {
     fn of_region(&self, region: Region) -> u64 {
         match region {

@@ -1,6 +1,6 @@
 //! A column chunk: where it lies, and which of the ways it goes.
 //!
-//! In: a row group and a column. Out: a range of the file and a way. It reads nothing.
+//! In: a row group and a column, and what the device can decompress. Out: a range of the file and a way. It reads nothing.
 
 use std::ops::Range;
 
@@ -53,14 +53,16 @@ pub(super) enum Way {
 
 impl Chunk {
     /// The chunk of a row group's column; `None` if the file does not have the column.
-    pub(super) fn of(groups: &[Group], group: usize, column: usize) -> Result<Option<Self>> {
+    ///
+    /// `unpacks` says whether the device has a library for codecs that its kernels do not know.
+    pub(super) fn of(groups: &[Group], group: usize, column: usize, unpacks: bool) -> Result<Option<Self>> {
         let row_group = &groups[group];
         let (leaf, way) = match &row_group.file.columns[column] {
             FileColumn::Missing => return Ok(None),
             FileColumn::Cpu { leaf, reason } => (*leaf, Way::Cpu(reason.clone())),
             FileColumn::Device { leaf, form } => {
                 let metadata = row_group.file.metadata.row_group(row_group.index).column(*leaf);
-                (*leaf, way(*form, metadata.compression()))
+                (*leaf, way(*form, metadata.compression(), unpacks))
             }
         };
         let metadata = row_group.file.metadata.row_group(row_group.index).column(leaf);
@@ -114,11 +116,13 @@ pub(super) fn name(group: &Group, column: &str) -> ChunkName {
     }
 }
 
-fn way(form: Form, compression: Compression) -> Way {
+fn way(form: Form, compression: Compression, unpacks: bool) -> Way {
     match compression {
         Compression::UNCOMPRESSED => Way::Device(form, Codec::None),
         Compression::SNAPPY => Way::Device(form, Codec::Snappy),
         Compression::LZ4_RAW => Way::Device(form, Codec::Lz4Raw),
+        Compression::ZSTD(_) if unpacks => Way::Device(form, Codec::Zstd),
+        Compression::GZIP(_) if unpacks => Way::Device(form, Codec::Gzip),
         Compression::GZIP(_) | Compression::BROTLI(_) | Compression::ZSTD(_) | Compression::LZ4 => {
             Way::HostPages(form)
         }

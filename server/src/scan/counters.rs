@@ -14,6 +14,8 @@ pub struct ScanCounters {
     row_groups_read: AtomicU64,
     row_groups_pruned: AtomicU64,
     row_groups_pruned_by_joins: AtomicU64,
+    row_groups_pruned_by_rows: AtomicU64,
+    pages_pruned_by_rows: AtomicU64,
     pages_pruned: AtomicU64,
     pages_pruned_by_joins: AtomicU64,
     read_bytes: AtomicU64,
@@ -38,6 +40,10 @@ pub struct ScanCounts {
     pub pages_pruned: u64,
     /// Those among them that the keys of joins ruled out.
     pub pages_pruned_by_joins: u64,
+    /// Row groups left out, of those read for the columns of filters, because no row of them was wanted.
+    pub row_groups_pruned_by_rows: u64,
+    /// Data pages left out likewise, of row groups of which others are read.
+    pub pages_pruned_by_rows: u64,
     /// Bytes of files read, footers not among them.
     pub read_bytes: u64,
     /// Bytes copied to the device.
@@ -61,6 +67,26 @@ impl ScanCounters {
         add(&self.row_groups_pruned_by_joins, pruned.row_groups_by_joins);
         add(&self.pages_pruned, pages);
         add(&self.pages_pruned_by_joins, pruned.pages_by_joins);
+    }
+
+    /// What was left out of a partition in which rows were looked for.
+    pub fn sought(&self, row_groups: usize, pages: usize) {
+        let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Ordering::Relaxed);
+        add(&self.row_groups_pruned, row_groups);
+        add(&self.row_groups_pruned_by_rows, row_groups);
+        add(&self.pages_pruned, pages);
+        add(&self.pages_pruned_by_rows, pages);
+    }
+
+    /// Adds what was read to look for rows; its row groups are those of the scan itself.
+    pub fn looked(&self, looked: &Self) {
+        let counts = looked.now();
+        let add = |counter: &AtomicU64, count: u64| counter.fetch_add(count, Ordering::Relaxed);
+        add(&self.read_bytes, counts.read_bytes);
+        add(&self.uploaded_bytes, counts.uploaded_bytes);
+        add(&self.decoded_bytes, counts.decoded_bytes);
+        lock(&self.reads).append(&mut lock(&looked.reads));
+        lock(&self.decodes).append(&mut lock(&looked.decodes));
     }
 
     pub(super) fn read(&self, bytes: u64, from: Instant, to: Instant) {
@@ -90,6 +116,8 @@ impl ScanCounters {
             row_groups_pruned_by_joins: self.row_groups_pruned_by_joins.load(Ordering::Relaxed),
             pages_pruned: self.pages_pruned.load(Ordering::Relaxed),
             pages_pruned_by_joins: self.pages_pruned_by_joins.load(Ordering::Relaxed),
+            row_groups_pruned_by_rows: self.row_groups_pruned_by_rows.load(Ordering::Relaxed),
+            pages_pruned_by_rows: self.pages_pruned_by_rows.load(Ordering::Relaxed),
             read_bytes: self.read_bytes.load(Ordering::Relaxed),
             uploaded_bytes: self.uploaded_bytes.load(Ordering::Relaxed),
             decoded_bytes: self.decoded_bytes.load(Ordering::Relaxed),

@@ -1,7 +1,8 @@
 //! A partition onto the device: upload, decompression and decoding of all its columns and pages at once.
 //!
 //! In: a partition in host memory, a stream, a reservation. Out: a batch, whose work is queued, and the check that must
-//! pass before the batch is believed. Launches: one to decompress, five for all dictionaries, five for all data pages.
+//! pass before the batch is believed. Launches: one to decompress, and those of a library for what it decompresses; five
+//! for all dictionaries, five for all data pages.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -24,7 +24,7 @@ use super::pieces::{Image, Span, Spans};
 use super::readers::{Stopped, Turn, Work, run_sync};
 use super::spec::ScanSpec;
 use super::{Scan, host, layout};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Chunks that lie no further apart are read at once.
 const GAP_BYTES_MAX: u64 = 16 << 10;
@@ -138,7 +138,7 @@ pub(super) fn fetch_sync(
     };
     let prepared = part.prepare_sync()?;
     (fetched.columns, fetched.cpu_columns) = part.columns_sync(prepared)?;
-    fetched.reservation_bytes = layout::Layout::of(&fetched).reservation_bytes(&fetched);
+    fetched.reservation_bytes = layout::Layout::of(&fetched).reservation_bytes(&fetched, scan.unpacker)?;
     Ok(fetched)
 }
 
@@ -248,8 +248,12 @@ impl Part<'_> {
         let (spans, name) = (self.spans(index), self.name(chunk));
         let (group, chunk) = (self.group(chunk).clone(), chunk.clone());
         match chunk.way {
-            Way::Device(form, codec) => Box::new(move |_: &Stopped| {
-                outcome(form, pages::list(&chunk, form, codec, group.rows, &spans, &name))
+            Way::Device(form, codec) => Box::new(move |stop: &Stopped| {
+                let pages = match pages::list(&chunk, form, codec, group.rows, &spans, &name) {
+                    Err(NoPages::ForHost) => host::unpacked_pages(&group, &chunk, form, &spans, &name, stop),
+                    listed => listed,
+                };
+                outcome(form, pages)
             }),
             Way::HostPages(form) => Box::new(move |stop: &Stopped| {
                 let pages = host::unpacked_pages(&group, &chunk, form, &spans, &name, stop);
@@ -357,9 +361,8 @@ impl Part<'_> {
             })
             .collect();
         let parts: Vec<&dyn Array> = whole.iter().map(AsRef::as_ref).collect();
-        concat(&parts).map_err(|error| {
-            crate::error::Error::data(format!("column {}: {error}", self.scan.spec.column_name(column)))
-        })
+        concat(&parts)
+            .map_err(|error| Error::data(format!("column {}: {error}", self.scan.spec.column_name(column))))
     }
 }
 
@@ -368,5 +371,8 @@ fn outcome(form: Form, pages: Result<ChunkPages, NoPages>) -> Result<Prepared> {
         Ok(pages) => Ok(Prepared::Pages(form, pages)),
         Err(NoPages::Unsupported(reason)) => Ok(Prepared::Refused(reason)),
         Err(NoPages::Malformed(error)) => Err(error),
+        Err(NoPages::ForHost) => Err(Error::internal(
+            "pages that neither the device nor the CPU decompresses",
+        )),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use kernels::compress::Decompressor;
+use kernels::compress::{Codec, Decompressor, Unpacker};
 use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
 use kernels::{ErrorWord, Reservation};
 
@@ -15,6 +15,8 @@ use super::names::{ChunkName, PageNames};
 use super::pages::{Body, HostPage};
 use super::partition::repr_of;
 use crate::batch::{bitmap_bytes, upload_bytes};
+use crate::error::Result;
+use crate::error_device::on_device;
 
 /// A buffer that page bodies lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +191,10 @@ impl<'a> Layout<'a> {
     }
 
     /// Device bytes that the decode takes, but for room that only [`PageDecoder::measure_sync`] knows.
-    pub(super) fn reservation_bytes(&self, fetched: &Fetched) -> usize {
+    ///
+    /// # Errors
+    /// Of the device's library for codecs that its kernels do not know, if it does not say what it takes.
+    pub(super) fn reservation_bytes(&self, fetched: &Fetched, unpacker: Option<Unpacker>) -> Result<usize> {
         let charged = Reservation::charged_bytes;
         let packed = match fetched.early {
             Some(_) => 0,
@@ -218,6 +223,10 @@ impl<'a> Layout<'a> {
             .map(|placed| super::addresses::blob_count(placed))
             .sum();
         bytes += Decompressor::scratch_bytes(blobs);
+        if let Some(unpacker) = unpacker {
+            let packed: Vec<(Codec, u32)> = self.pages.iter().filter_map(super::addresses::packed).collect();
+            bytes += unpacker.scratch_bytes(&packed).map_err(on_device)?;
+        }
         let addresses = super::addresses::Addresses::default();
         let of_role = |wanted: fn(Role) -> bool| -> Vec<Page> {
             let pages = self.pages.iter().filter(|placed| wanted(placed.role));
@@ -225,11 +234,11 @@ impl<'a> Layout<'a> {
         };
         let dictionaries = of_role(|role| role == Role::Dictionary);
         let data = of_role(|role| role != Role::Dictionary);
-        bytes
+        Ok(bytes
             + PageDecoder::scratch_bytes(&dictionaries)
             + PageDecoder::scratch_bytes(&data)
             // What measuring takes.
             + charged(size_of_val(data.as_slice()))
-            + charged(data.len() * 8)
+            + charged(data.len() * 8))
     }
 }

@@ -27,6 +27,7 @@ mod partition;
 mod pieces;
 mod prune;
 mod readers;
+mod seek;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
 pub use narrow::Narrowing;
 pub use readers::Turn;
+pub use seek::Sought;
 pub use spec::ScanSpec;
 pub use unpruned::unpruned;
 
@@ -47,6 +49,7 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use kernels::Device;
+use kernels::compress::Unpacker;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
 
@@ -83,6 +86,7 @@ pub struct Scan {
     partitions: Vec<Partition>,
     pruned: Pruned,
     target_partition_bytes: usize,
+    unpacker: Option<Unpacker>,
     early_in_use: early::InUse,
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
@@ -91,7 +95,8 @@ pub struct Scan {
 impl Scan {
     /// Reads the footers, through DataFusion's cache of them, leaves out row groups without a row that is wanted, and
     /// cuts the rest into partitions of up to `target_partition_bytes` in device memory, one row group at least. Must
-    /// be called on the runtime that objects are to be read on.
+    /// be called on the runtime that objects are to be read on. `unpacker` is that of the device on which partitions
+    /// are decoded.
     ///
     /// # Errors
     /// `Data` for a footer that is missing, damaged, or does not go with the table, naming the file.
@@ -99,10 +104,17 @@ impl Scan {
         spec: Arc<ScanSpec>,
         context: &TaskContext,
         target_partition_bytes: usize,
+        unpacker: Option<Unpacker>,
     ) -> Result<Scan, DataFusionError> {
         let opened = open::open(&spec, context).await?;
         let mut partitions = Vec::new();
-        partition::cut(&spec, &opened.groups, target_partition_bytes, &mut partitions)?;
+        partition::cut(
+            &spec,
+            &opened.groups,
+            target_partition_bytes,
+            unpacker,
+            &mut partitions,
+        )?;
         Ok(Scan {
             spec,
             groups: opened.groups,
@@ -112,6 +124,7 @@ impl Scan {
                 ..Pruned::default()
             },
             target_partition_bytes,
+            unpacker,
             early_in_use: early::InUse::default(),
             store: opened.store,
             runtime: Handle::current(),

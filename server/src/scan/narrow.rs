@@ -105,7 +105,13 @@ impl Scan {
         }
         let mut partitions = self.partitions[..from].to_vec();
         let groups = [kept, &narrowed].concat();
-        partition::cut(&self.spec, &groups, self.target_partition_bytes, &mut partitions)?;
+        partition::cut(
+            &self.spec,
+            &groups,
+            self.target_partition_bytes,
+            self.unpacker,
+            &mut partitions,
+        )?;
         let pages = pages_left_out(&partitions).saturating_sub(self.pages_pruned());
         Ok(Some(Scan {
             spec: Arc::clone(&self.spec),
@@ -117,6 +123,7 @@ impl Scan {
                 pages_by_joins: self.pruned.pages_by_joins + pages,
             },
             target_partition_bytes: self.target_partition_bytes,
+            unpacker: self.unpacker,
             early_in_use: self.early_in_use.clone(),
             store: Arc::clone(&self.store),
             runtime: self.runtime.clone(),

@@ -1,12 +1,13 @@
 //! The pages of a column chunk, from its bytes in host memory.
 //!
 //! In: a chunk's bytes. Out: a description of each page, bodies untouched. What a header claims of its bytes is checked
-//! against the chunk here; what a body holds is checked on the device.
+//! against the chunk here; what a body holds is checked on the device, but for the frames of codecs that a library
+//! decompresses there.
 
 use std::ops::Range;
 
 use bytes::Bytes;
-use kernels::compress::Codec;
+use kernels::compress::{Codec, frame};
 use kernels::parquet::Encoding;
 
 use super::chunk::{ChosenPages, Chunk};
@@ -99,6 +100,8 @@ pub(super) enum NoPages {
     Malformed(Error),
     /// The CPU must decode the column, for this reason.
     Unsupported(String),
+    /// The CPU must decompress them, or say what is wrong with them: the device's library is not given such.
+    ForHost,
 }
 
 /// Lists the pages of a chunk whose pages the device decompresses.
@@ -111,7 +114,7 @@ pub(super) fn list(
     name: &ChunkName,
 ) -> Result<ChunkPages, NoPages> {
     if let Some(chosen) = &chunk.pages {
-        return list_chosen(chosen, form, codec, spans, name);
+        return list_chosen(chosen, form, codec, spans, name).and_then(|pages| framed(pages, spans));
     }
     let mut listing = Listing::new(form, rows, name);
     let (mut at, mut number) = (chunk.range.start, 0);
@@ -132,7 +135,33 @@ pub(super) fn list(
         })?;
         (at, number) = (end, number + 1);
     }
-    Ok(listing.pages)
+    framed(listing.pages, spans)
+}
+
+/// The pages, if those of batched codecs are what the device's library may be given.
+fn framed(pages: ChunkPages, spans: &Spans) -> Result<ChunkPages, NoPages> {
+    for page in pages.dictionary.iter().chain(&pages.data) {
+        let Body::Packed {
+            start,
+            plain_bytes,
+            packed_bytes,
+            unpacked_bytes,
+            codec,
+        } = page.body
+        else {
+            continue;
+        };
+        let start = start + u64::from(plain_bytes);
+        let read = |at: usize, into: &mut [u8]| {
+            let at = start + at as u64;
+            let bytes = spans.read(at..at + into.len() as u64);
+            bytes.map(|bytes| into.copy_from_slice(&bytes)).is_some()
+        };
+        if frame::check(codec, packed_bytes as usize, unpacked_bytes as usize, &read).is_err() {
+            return Err(NoPages::ForHost);
+        }
+    }
+    Ok(pages)
 }
 
 /// The same where some of its pages are read.
@@ -212,7 +241,9 @@ fn body(
         )
     })?;
     let packed_bytes = stored - plain_bytes;
-    if u64::from(unpacked_bytes) > u64::from(packed_bytes) * EXPANSION_MAX + EXPANSION_MAX {
+    // What can come out of a frame, its own check knows.
+    let is_bounded = !codec.is_batched();
+    if is_bounded && u64::from(unpacked_bytes) > u64::from(packed_bytes) * EXPANSION_MAX + EXPANSION_MAX {
         return Err(format!(
             "{unpacked_bytes} bytes cannot come out of {packed_bytes} compressed ones"
         ));

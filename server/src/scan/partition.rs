@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use kernels::compress::{Blob, Decompressor};
+use kernels::compress::{Blob, Codec, Decompressor, Unpacker};
 use kernels::parquet::{Page, SLACK_BYTES, TILE_ROWS};
 use kernels::{ErrorWord, Reservation};
 use parquet::basic::Encoding;
@@ -15,6 +15,7 @@ use super::open::Group;
 use super::spec::ScanSpec;
 use crate::batch::{Repr, bitmap_bytes};
 use crate::error::Result;
+use crate::error_device::on_device;
 
 /// The most rows of a partition: row numbers are 31 bits.
 const ROWS_MAX: usize = i32::MAX as usize;
@@ -53,6 +54,7 @@ pub(super) fn cut(
     spec: &ScanSpec,
     groups: &[Group],
     target_bytes: usize,
+    unpacker: Option<Unpacker>,
     partitions: &mut Vec<Partition>,
 ) -> Result<()> {
     let (first, known) = (
@@ -63,7 +65,7 @@ pub(super) fn cut(
     for (index, group) in groups.iter().enumerate().skip(first) {
         let in_files = 0..group.file.columns.len();
         let chunks: Vec<Chunk> = in_files
-            .filter_map(|column| Chunk::of(groups, index, column).transpose())
+            .filter_map(|column| Chunk::of(groups, index, column, unpacker.is_some()).transpose())
             .collect::<Result<_>>()?;
         let bytes = decoded_bytes(spec, group, &chunks);
         chunks_of.push((chunks, bytes));
@@ -105,7 +107,7 @@ pub(super) fn cut(
     }
     for partition in &mut partitions[known..] {
         partition.host_bytes = partition.chunks.iter().map(Chunk::read_bytes).sum();
-        partition.reservation_bytes = reservation_bytes(spec, groups, partition);
+        partition.reservation_bytes = reservation_bytes(spec, groups, partition, unpacker)?;
     }
     Ok(())
 }
@@ -148,12 +150,19 @@ fn metadata<'a>(group: &'a Group, chunk: &Chunk) -> &'a ColumnChunkMetaData {
 
 /// A bound from footers alone. What headers of pages may still add beyond it (dictionaries larger than writers make
 /// them, pages smaller than that, strings with shared beginnings) is asked of the reservation when it is known.
-fn reservation_bytes(spec: &ScanSpec, groups: &[Group], partition: &Partition) -> usize {
+fn reservation_bytes(
+    spec: &ScanSpec,
+    groups: &[Group],
+    partition: &Partition,
+    unpacker: Option<Unpacker>,
+) -> Result<usize> {
     let charged = Reservation::charged_bytes;
     let outputs: usize = columns(spec)
         .map(|repr| charged(repr.bytes(partition.rows)) + charged(bitmap_bytes(partition.rows)))
         .sum();
     let (mut packed, mut plain, mut pages, mut tiles, mut rest) = (SLACK_BYTES, 0, 0, 0, 0);
+    // Pages of each batched codec, and their bytes.
+    let mut batched = [(Codec::Zstd, 0, 0), (Codec::Gzip, 0, 0)];
     for chunk in &partition.chunks {
         let group = &groups[chunk.group];
         let compressed = chunk.read_bytes();
@@ -162,7 +171,12 @@ fn reservation_bytes(spec: &ScanSpec, groups: &[Group], partition: &Partition) -
         pages += chunk_pages;
         tiles += group.rows / TILE_ROWS as usize + chunk_pages;
         match &chunk.way {
-            Way::Device(..) => packed += compressed,
+            Way::Device(_, codec) => {
+                packed += compressed;
+                for (_, pages, bytes) in batched.iter_mut().filter(|(of, ..)| of == codec) {
+                    (*pages, *bytes) = (*pages + chunk_pages, *bytes + uncompressed);
+                }
+            }
             Way::HostPages(_) => {}
             Way::Cpu(_) => {
                 rest += uncompressed;
@@ -173,8 +187,15 @@ fn reservation_bytes(spec: &ScanSpec, groups: &[Group], partition: &Partition) -
         plain += uncompressed + chunk_pages * 16;
         rest += scratch_bytes(spec, group, chunk, compressed, uncompressed);
     }
+    if let Some(unpacker) = unpacker {
+        for (codec, pages, bytes) in batched {
+            rest += unpacker
+                .scratch_bytes_about(codec, pages, bytes)
+                .map_err(on_device)?;
+        }
+    }
     let tables = charged(pages * size_of::<Page>()) * 2 + charged(tiles * 8) * 2 + charged(tiles * 4);
-    outputs
+    Ok(outputs
         + charged(packed)
         + charged(plain + 2 * SLACK_BYTES)
         + charged(rest)
@@ -184,7 +205,7 @@ fn reservation_bytes(spec: &ScanSpec, groups: &[Group], partition: &Partition) -
         + ErrorWord::RESERVED_BYTES
         // A partition value, its string, and their padding, for each column of folders.
         + (spec.columns.len() - groups[partition.groups.start].file.columns.len()) * 1024
-        + (16 << 10)
+        + (16 << 10))
 }
 
 /// Pages of a chunk: as many as its offset index has, or as many as there would be of a small size.

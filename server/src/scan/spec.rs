@@ -15,6 +15,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::scalar_subquery::ScalarSubqueryExpr;
 use datafusion::physical_expr::utils::{
     collect_columns, conjunction, reassign_expr_columns, split_conjunction,
 };
@@ -24,7 +25,7 @@ use object_store::ObjectMeta;
 use crate::batch::Repr;
 
 /// A scan of Parquet files: what is read, and what is left out unread.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ScanSpec {
     pub(super) store: ObjectStoreUrl,
     pub(super) files: Vec<ScanFile>,
@@ -45,7 +46,7 @@ pub struct ScanSpec {
 }
 
 /// A file, or the part of it whose row groups start in a range.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ScanFile {
     pub(super) meta: ObjectMeta,
     pub(super) range: Option<FileRange>,
@@ -54,7 +55,7 @@ pub(super) struct ScanFile {
 }
 
 /// What may be left out unread.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pruning {
     /// Over the table's schema, without dynamic filters.
     pub(super) predicate: Option<Arc<dyn PhysicalExpr>>,
@@ -169,6 +170,26 @@ impl ScanSpec {
         }
     }
 
+    /// The same with only those of its columns that `columns` names, ascending. Its node's output is not made of them.
+    pub(super) fn of_columns(&self, columns: &[usize]) -> Self {
+        let fields: Vec<_> = columns
+            .iter()
+            .map(|&column| Arc::clone(&self.schema.fields()[column]))
+            .collect();
+        Self {
+            columns: columns.iter().map(|&column| self.columns[column]).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            projection: Vec::new(),
+            exact_predicate: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether what is left out unread depends on the value of a subquery, which is not there before that has run.
+    pub fn asks_subqueries(&self) -> bool {
+        self.pruning.predicate.as_ref().is_some_and(asks_subqueries)
+    }
+
     /// The name of one of the columns read.
     pub(super) fn column_name(&self, column: usize) -> &str {
         self.table_schema.field(self.columns[column]).name()
@@ -204,6 +225,10 @@ fn static_part(predicate: Option<&Arc<dyn PhysicalExpr>>) -> Option<Arc<dyn Phys
         .cloned()
         .collect();
     (!kept.is_empty()).then(|| conjunction(kept))
+}
+
+fn asks_subqueries(expression: &Arc<dyn PhysicalExpr>) -> bool {
+    expression.is::<ScalarSubqueryExpr>() || expression.children().into_iter().any(asks_subqueries)
 }
 
 fn check_types(schema: &Schema, columns: &[usize]) -> Result<(), String> {

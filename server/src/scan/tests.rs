@@ -8,6 +8,7 @@ mod early;
 mod files;
 mod page_index;
 mod types;
+mod unpacked;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 
 use super::{Scan, ScanCounters, ScanKernels, ScanSpec, Turn};
-use crate::batch::testing::{downloaded, sim};
+use crate::batch::testing::{downloaded, sim, unpacking_sim};
 use crate::error::Result;
 
 /// The emulation and its kernels, made once.
@@ -36,6 +37,21 @@ static DEVICE: LazyLock<(Device, ScanKernels)> = LazyLock::new(|| {
     let kernels = ScanKernels::new(&device).unwrap();
     (device, kernels)
 });
+
+/// The same with what stands for nvCOMP.
+static UNPACKING: LazyLock<(Device, ScanKernels)> = LazyLock::new(|| {
+    let device = unpacking_sim(12);
+    let kernels = ScanKernels::new(&device).unwrap();
+    (device, kernels)
+});
+
+/// The device that a scan was opened for.
+fn device_of(scan: &Scan) -> &'static (Device, ScanKernels) {
+    match scan.unpacker {
+        Some(_) => &UNPACKING,
+        None => &DEVICE,
+    }
+}
 
 fn context() -> SessionContext {
     let mut config = SessionConfig::new().with_target_partitions(1);
@@ -81,11 +97,25 @@ struct Scanned {
 }
 
 async fn opened(context: &SessionContext, sql: &str, target_bytes: usize) -> Result<Scan> {
+    opened_on(context, sql, target_bytes, &DEVICE.0).await
+}
+
+async fn opened_on(
+    context: &SessionContext,
+    sql: &str,
+    target_bytes: usize,
+    device: &Device,
+) -> Result<Scan> {
     let node = source(context, sql).await;
     let spec = ScanSpec::of(node.downcast_ref().unwrap()).unwrap();
-    Scan::open(Arc::new(spec), &context.task_ctx(), target_bytes)
-        .await
-        .map_err(crate::error_datafusion::from_datafusion)
+    Scan::open(
+        Arc::new(spec),
+        &context.task_ctx(),
+        target_bytes,
+        device.unpacker(),
+    )
+    .await
+    .map_err(crate::error_datafusion::from_datafusion)
 }
 
 /// Runs a scan to its end, with the memory that it asks for.
@@ -95,7 +125,7 @@ async fn scanned(context: &SessionContext, sql: &str, target_bytes: usize) -> Re
 }
 
 fn run(scan: Scan) -> Result<Scanned> {
-    let (device, kernels) = &*DEVICE;
+    let (device, kernels) = device_of(&scan);
     let counters = ScanCounters::default();
     let schema = scan.spec().schema();
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
@@ -133,7 +163,7 @@ fn run(scan: Scan) -> Result<Scanned> {
 
 /// Decodes a scan without looking at what comes out.
 fn tried(scan: &Scan) -> Result<()> {
-    let (device, kernels) = &*DEVICE;
+    let (device, kernels) = device_of(scan);
     for partition in 0..scan.partitions() {
         let fetched = scan.fetch_sync(partition, Turn::last(), device, &|| false)?;
         let reservation = device

@@ -143,7 +143,8 @@ impl Stream {
     /// As a codec writes it.
     pub(super) fn pack(&self, codec: Codec, random: &mut Random) -> Vec<u8> {
         match codec {
-            Codec::None => self.bytes.clone(),
+            // What libraries decompress, libraries compress.
+            Codec::None | Codec::Zstd | Codec::Gzip => self.bytes.clone(),
             Codec::Snappy => snappy(&self.pieces, self.bytes.len(), random),
             Codec::Lz4Raw => lz4(&self.pieces),
         }

@@ -3,13 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use kernels::cuda::{DriverState, GpuFacts, NvrtcCompiler, NvrtcState, Probe, probe, use_nvrtc_folder};
+use kernels::cuda::{
+    DriverState, GpuFacts, NvrtcCompiler, NvrtcState, Probe, nvcomp_version, probe, use_nvcomp_folder,
+    use_nvrtc_folder,
+};
 use kernels::selftest::{self, measure_rates_sync};
 use kernels::{Compiler, Device, DeviceKind, KernelSource};
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::config::sections::DeviceChoice;
+use crate::config::sections::{DeviceChoice, GpuOptions, Nvcomp};
 use crate::core::kernel_cache;
 use crate::error::Result;
 use crate::exec::Gpus;
@@ -37,6 +40,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             let found = probe();
             findings.extend(of_probe(&found));
             if found.is_usable() {
+                findings.extend(nvcomp(&config.gpu));
                 let gpu = found
                     .gpus
                     .iter()
@@ -45,6 +49,32 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             }
             findings
         }
+    }
+}
+
+/// The library for zstd and gzip pages: queries run without it too.
+fn nvcomp(options: &GpuOptions) -> Vec<Finding> {
+    let finding = Finding::of(SECTION, "nvCOMP");
+    if options.nvcomp == Nvcomp::Off {
+        return vec![finding.ok("not looked for: zstd and gzip pages are decompressed by the CPU")];
+    }
+    let mut findings = Vec::new();
+    if let Some(folder) = &options.nvcomp_folder
+        && let Err(error) = use_nvcomp_folder(folder)
+    {
+        findings.push(Finding::of(SECTION, "nvcomp_folder").warn(error, "mend the option nvcomp_folder"));
+    }
+    findings.push(of_nvcomp(finding, nvcomp_version()));
+    findings
+}
+
+fn of_nvcomp(finding: Finding, found: Result<String, String>) -> Finding {
+    match found {
+        Ok(version) => finding.ok(format!("{version}, for zstd and gzip pages")),
+        Err(reason) => finding.warn(
+            format!("{reason}: zstd and gzip pages are decompressed by the CPU"),
+            "install nvidia-libnvcomp-cu13 from PyPI and say where with nvcomp_folder, or set nvcomp = off",
+        ),
     }
 }
 
@@ -235,6 +265,30 @@ mod tests {
         );
         let gpu = "\n0: NVIDIA H100 80GB HBM3, 80.0 GiB, sm_90, 132 multiprocessors";
         assert!(findings[0].found.ends_with(gpu), "{}", findings[0].found);
+    }
+
+    #[test]
+    fn nvcomp_is_named_with_its_version_or_what_to_do() {
+        let finding = || Finding::of(SECTION, "nvCOMP");
+        let found = of_nvcomp(finding(), Ok("6.0.0".into()));
+        assert_eq!(
+            (found.mark, found.found.as_str()),
+            (Mark::Ok, "6.0.0, for zstd and gzip pages")
+        );
+        let missing = of_nvcomp(finding(), Err("nvCOMP is not installed".into()));
+        assert_eq!(missing.mark, Mark::Warn);
+        assert!(
+            missing
+                .advice
+                .is_some_and(|advice| advice.contains("nvcomp_folder"))
+        );
+        let off = GpuOptions {
+            nvcomp: Nvcomp::Off,
+            nvcomp_folder: Some("/nowhere".into()),
+            ..GpuOptions::default()
+        };
+        let off = nvcomp(&off);
+        assert!(off.len() == 1 && off[0].mark == Mark::Ok, "{off:?}");
     }
 
     #[test]

@@ -23,17 +23,21 @@ pub async fn run(device: &Device, checks: &[Check], seeds: u64, tally: &Tally) -
             let device = device.clone();
             // Elsewhere, so that Ctrl-C is heard.
             let ran = tokio::task::spawn_blocking(move || {
-                let mut ran = (Duration::ZERO, Ok(()));
+                let mut ran = (Duration::ZERO, Ok(()), None);
                 selftest::run(&device, &[check], seed, |outcome| {
                     let result = outcome.result.clone().map_err(|failure| failure.0);
-                    ran = (outcome.wall, result);
+                    ran = (outcome.wall, result, outcome.skipped.clone());
                 });
                 ran
             });
-            let (wall, outcome) = ran
+            let (wall, outcome, skipped) = ran
                 .await
-                .unwrap_or_else(|error| (Duration::ZERO, Err(error.to_string())));
-            tally.note(&format!("{}, seed {seed}", check.name), wall, outcome)?;
+                .unwrap_or_else(|error| (Duration::ZERO, Err(error.to_string()), None));
+            let name = format!("{}, seed {seed}", check.name);
+            match skipped {
+                Some(reason) => tally.skip(&name, &reason)?,
+                None => tally.note(&name, wall, outcome)?,
+            }
         }
     }
     Ok(())
@@ -48,6 +52,7 @@ pub fn fenced(device: &Device) -> Result<Device> {
     let options = DeviceOptions {
         fence_buffers: true,
         ordinal: info.ordinal,
+        nvcomp: device.unpacker().is_some(),
         ..match info.kind {
             DeviceKind::Cuda => DeviceOptions::cuda(),
             DeviceKind::Sim => DeviceOptions::sim(),

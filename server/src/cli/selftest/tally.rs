@@ -28,6 +28,7 @@ pub struct Tally {
 struct Counts {
     passed: u64,
     failed: u64,
+    skipped: u64,
     whole: u64,
     queries: u64,
     alone: u64,
@@ -85,12 +86,18 @@ impl Tally {
         let since = counts.progress.unwrap_or(self.begun);
         if self.terminal && since.elapsed() >= PROGRESS_EVERY {
             counts.progress = Some(Instant::now());
-            let done = counts.passed + counts.failed;
+            let done = counts.passed + counts.failed + counts.skipped;
             // There is nobody to tell if standard error is closed.
             let _ = writeln!(stderr(), "{done} of {}, {} failed", self.all, counts.failed);
         }
         drop(counts);
         line.map_or(Ok(()), |line| print(&line))
+    }
+
+    /// A check was left out.
+    pub fn skip(&self, name: &str, reason: &str) -> Result<()> {
+        self.counts().skipped += 1;
+        print(&format!("SKIPPED {name}: {reason}\n"))
     }
 
     /// A check is a query.
@@ -160,6 +167,12 @@ impl Tally {
             ));
         }
         text.push_str(&format!("{} of {ran} checks passed\n", counts.passed));
+        if counts.skipped > 0 {
+            text.push_str(&format!(
+                "{} skipped: nothing is known of what they check\n",
+                counts.skipped
+            ));
+        }
         text
     }
 }

@@ -24,6 +24,8 @@ impl Scans {
             return Ok(Vec::new());
         };
         let keys = shared.wait_for(|state| match state.schedule.opening(index) {
+            // It is opened when what is made now is there: by which joins there is hope is not known yet.
+            Opening::Waiting if state.scans[index].is_late => Some(state.scans[index].keys.clone()),
             Opening::Waiting => None,
             Opening::Opened => Some(state.scans[index].keys.clone()),
             Opening::Failed => Some(Vec::new()),
@@ -46,10 +48,16 @@ impl Scans {
             return Ok(());
         };
         let narrowed = scan.narrowed_sync(begun, by)?;
+        let filters = shared.lock().scans[index].filters.clone();
+        let seeking = match (&narrowed, filters) {
+            (Some(narrowed), Some(filters)) => filters.sought(narrowed)?.map(Arc::new),
+            _ => None,
+        };
         let mut state = shared.lock();
         state.schedule.let_on(index, narrowed.as_ref().map(host_bytes));
         if let Some(narrowed) = narrowed {
             state.scans[index].scan = Some(Arc::new(narrowed));
+            state.scans[index].seeking = seeking;
         }
         drop(state);
         shared.changed.notify_all();

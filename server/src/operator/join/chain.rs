@@ -1,6 +1,7 @@
 //! The joins of one pipeline, in their order: a batch goes through all of them before the next one comes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::super::{Gpu, KernelTimes, Result};
 use super::lookups::Lookups;
@@ -27,7 +28,7 @@ enum Link {
 
 impl Joins {
     /// The joins of `stages` with their tables.
-    pub fn new(stages: &[Stage], tables: Vec<Table>) -> Self {
+    pub fn new(stages: &[Stage], tables: Vec<Arc<Table>>) -> Self {
         let mut links = Vec::new();
         let mut lookups: Vec<Joined> = Vec::new();
         let mut is_void = false;

@@ -14,6 +14,8 @@ pub use chain::Joins;
 pub use foreseen::{Foretold, foreseen_joins};
 pub use table::{Build, Table};
 
+use std::sync::Arc;
+
 use kernels::join::JoinHeader;
 
 use crate::pipeline::expr::Expr;
@@ -25,11 +27,11 @@ use look::Look;
 struct Joined {
     filters: Vec<Expr>,
     join: JoinSpec,
-    table: Table,
+    table: Arc<Table>,
 }
 
 impl Joined {
-    fn new(stage: &Stage, table: Table) -> Self {
+    fn new(stage: &Stage, table: Arc<Table>) -> Self {
         Self {
             filters: stage.filters.clone(),
             join: stage.join.clone(),

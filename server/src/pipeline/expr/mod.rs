@@ -7,6 +7,7 @@
 mod code;
 mod display;
 mod function;
+mod label;
 mod lower;
 mod subquery;
 #[cfg(test)]
@@ -21,8 +22,9 @@ use datafusion::logical_expr::Operator;
 
 pub use code::{Code, ColumnShape, Through, Value};
 pub use function::Function;
+pub use label::Label;
 pub use lower::lower;
-pub use subquery::Subquery;
+pub use subquery::{Subquery, SubquerySlot};
 
 use crate::batch::Repr;
 
@@ -41,7 +43,7 @@ pub struct Expr {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Node {
     /// The column at an index of the input.
-    Column(usize, String),
+    Column(usize, Label),
     /// A constant, null or not.
     Literal(ScalarValue),
     /// A value that is known when the query runs.
@@ -102,7 +104,7 @@ impl Expr {
         Self {
             data_type: field.data_type().clone(),
             nullable: field.is_nullable(),
-            node: Node::Column(index, field.name().clone()),
+            node: Node::Column(index, field.name().as_str().into()),
         }
     }
 
@@ -150,6 +152,11 @@ impl Expr {
         for child in self.children() {
             child.collect_columns(found);
         }
+    }
+
+    /// Whether it reads the value of a subquery, which is not there before that has run.
+    pub fn asks_subqueries(&self) -> bool {
+        matches!(self.node, Node::Subquery(_)) || self.children().iter().any(|input| input.asks_subqueries())
     }
 
     /// Whether computing it makes strings that need room: the kernel then takes a heap.

@@ -63,7 +63,7 @@ async fn of_opening_and_fetching() {
         let spec = Arc::new(ScanSpec::of(node.downcast_ref().unwrap()).unwrap());
         for _ in 0..4 {
             let begun = Instant::now();
-            let scan = Scan::open(Arc::clone(&spec), &context.task_ctx(), 64 << 20)
+            let scan = Scan::open(Arc::clone(&spec), &context.task_ctx(), 64 << 20, None)
                 .await
                 .unwrap();
             let open_ms = ms(begun);

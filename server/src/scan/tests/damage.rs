@@ -146,7 +146,7 @@ async fn flipped_bytes_of_footers() {
             continue;
         };
         let Ok(spec) = ScanSpec::of(node) else { continue };
-        let scan = match Scan::open(Arc::new(spec), &context.task_ctx(), 1 << 30).await {
+        let scan = match Scan::open(Arc::new(spec), &context.task_ctx(), 1 << 30, None).await {
             Ok(scan) => scan,
             Err(_) => continue,
         };

@@ -11,7 +11,10 @@ const OPTIONS: [(&str, &[&str]); 5] = [
     ("partitions_in_flight", &["8", "1", "2"]),
     ("max_rows_per_partition", &["1048576", "7"]),
     ("executor", &["streaming", "streaming", "streaming", "in-memory"]),
-    ("debug_force", &["none", "groups", "lists", "small_tables"]),
+    (
+        "debug_force",
+        &["none", "groups", "lists", "small_tables", "seek"],
+    ),
 ];
 
 /// A value of each.

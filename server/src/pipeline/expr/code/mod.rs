@@ -125,7 +125,7 @@ impl Code {
     /// The reason in words why there is no code for it.
     pub fn narrow_value(&mut self, expr: &Expr) -> Result<Value, String> {
         match &expr.node {
-            Node::Column(index, name) => return self.column(*index, name, &expr.data_type),
+            Node::Column(index, name) => return self.column(*index, name.as_str(), &expr.data_type),
             Node::Literal(value) => return self.literal(value),
             Node::Subquery(subquery) => return self.literal(&subquery.value(&expr.data_type)?),
             _ => {}
