@@ -230,9 +230,10 @@ options! {
         kernel_cache: Option<PathBuf> = None, Server;
         /// Folder with NVIDIA's run-time compiler, if the system does not find it.
         nvrtc_folder: Option<PathBuf> = None, Server;
-        /// Whether zstd and gzip pages of Parquet are decompressed on the GPU: auto, by NVIDIA's nvCOMP where it is found; off,
-        /// by the CPU. nvCOMP promises nothing for damaged pages: off is for files that are not trusted.
-        nvcomp: Nvcomp = Nvcomp::Auto, Server;
+        /// Whether zstd and gzip pages of Parquet are decompressed on the GPU: off, by the CPU; auto, by NVIDIA's nvCOMP where it
+        /// is found. nvCOMP promises nothing for damaged pages, one of which may end all queries on the GPU: auto is for files
+        /// that are trusted.
+        nvcomp: Nvcomp = Nvcomp::Off, Server;
         /// Folder with NVIDIA's nvCOMP, if the system does not find it.
         nvcomp_folder: Option<PathBuf> = None, Server;
     }

@@ -132,7 +132,8 @@ fn sink(analyzed: &str, pipeline: usize) -> usize {
         .map_or("", |(_, text)| text);
     let end = text.find(&format!("; p{}: ", pipeline + 1));
     let end = end.or_else(|| text.find("], metrics=")).unwrap_or(text.len());
-    let sink = text[..end].rsplit(" | ").next().unwrap_or_default();
+    let is_sink = |step: &&str| !step.starts_with("shared by ") && !step.starts_with("value of ");
+    let sink = text[..end].rsplit(" | ").find(is_sink).unwrap_or_default();
     match sink.split_whitespace().next().unwrap_or_default() {
         "build" => 1,
         "group" | "aggregate" | "distinct" => 2,
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     const ANALYZED: &str = "GpuExec: device=sim:0, pipelines=[p0: scan 1 file [a] | filter b = 'x' | compute [a] | \
-        build by [a]; p1: scan 2 files [a] | inner join p0 on [a] | group by [a] [sum(b)]; p2: p1 | top 3 by [a]], \
+        build by [a]; p1: scan 2 files [a] | inner join p0 on [a] | group by [a] [sum(b)] | shared by p2, p3; p2: p1 | top 3 by [a]], \
         metrics=[output_rows=3, p0_rows=9, p0_read_time=1.5ms, p0_decode_time=500µs, p0_kernel_time=2ms, p0_join_time=1ns, \
         p1_kernel_time=1s, p1_join_time=250ms, p1_read_time=1ms, p2_kernel_time=7ms, p2_wait_time=3ms]";
 

@@ -56,7 +56,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
 fn nvcomp(options: &GpuOptions) -> Vec<Finding> {
     let finding = Finding::of(SECTION, "nvCOMP");
     if options.nvcomp == Nvcomp::Off {
-        return vec![finding.ok("not looked for: zstd and gzip pages are decompressed by the CPU")];
+        return vec![
+            finding.ok("not asked for (nvcomp = off): zstd and gzip pages are decompressed by the CPU"),
+        ];
     }
     let mut findings = Vec::new();
     if let Some(folder) = &options.nvcomp_folder
