@@ -37,3 +37,20 @@ async fn rows_that_a_filter_above_drops_do_not_count() {
         assert_eq!(counted.expect("both agree"), count);
     }
 }
+
+/// DataFusion gives `round` of a decimal fewer digits once its places are known to be constant, and lets the ELSE of the
+/// CASE that `coalesce` becomes keep the type from before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_whose_else_has_another_type_is_the_cpus() {
+    let server = Options::new().env("WARPFLIGHT_DEVICE", "sim").start();
+    let mut client = Client::connect(&server).await;
+    client.update("set verify = true").await.expect("an option");
+    let values = "(cast(null as decimal(38, 6)), cast(0.25 as decimal(9, 2))), (1.26, 2.75)";
+    let create = format!("create table amounts as select * from (values {values}) v(a, b)");
+    client.update(&create).await.expect("a table");
+    let sql = "select sum(coalesce(round(a, 1), abs(b))) from amounts";
+    let plan = plan(&mut client, sql).await;
+    assert!(plan.contains("with ELSE of type"), "{plan}");
+    let sum = client.value(sql).await.expect("both agree");
+    assert!(sum.starts_with("1.55"), "{sum}");
+}

@@ -16,7 +16,7 @@ pub use hash::{hash_bytes, hash_u64, hash_u128};
 use crate::error_word::ErrorFlags;
 
 /// The pieces; the first ones are there for every kernel.
-const PIECES: [&str; 26] = [
+const PIECES: [&str; 27] = [
     include_str!("types.cuh"),
     include_str!("error.cuh"),
     include_str!("bits.cuh"),
@@ -25,6 +25,7 @@ const PIECES: [&str; 26] = [
     include_str!("warp.cuh"),
     include_str!("block.cuh"),
     include_str!("order.cuh"),
+    include_str!("floats.cuh"),
     include_str!("atomics.cuh"),
     include_str!("strings.cuh"),
     include_str!("dates.cuh"),

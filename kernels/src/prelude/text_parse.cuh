@@ -133,7 +133,7 @@ WF_DEVICE f32 wf_parse_f32(WfStringRef text, bool* bad, bool* other) {
   bool halfway = ((u64)__double_as_longlong(value) & 0x1fffffffull) == 0x10000000ull;
   bool exact = fabs(value) < 9007199254740992.0 && (f64)(i64)value == value;
   *other |= (halfway && !exact) || (value != 0.0 && fabs(value) < 1e-37);
-  return (f32)value;
+  return wf_narrowed(value);
 }
 // A decimal of `scale` places, rounded half away from zero.
 WF_CALLED i128 wf_parse_decimal(WfStringRef text, u32 scale, bool* bad, bool* other) {

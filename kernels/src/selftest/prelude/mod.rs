@@ -3,6 +3,7 @@
 mod arithmetic;
 mod bits;
 mod dates;
+mod floats;
 mod order;
 mod scans;
 mod strings;
@@ -14,6 +15,7 @@ use crate::module::{Kernel, KernelSource};
 use arithmetic::{arithmetic, powers_of_ten};
 use bits::{hash, unpack, varint};
 use dates::dates;
+use floats::floats;
 use order::order_keys;
 use scans::{block_reduce, block_scan};
 use strings::string_functions;
@@ -76,6 +78,10 @@ pub(super) const CHECKS: &[Check] = &[
         run: dates,
     },
     Check {
+        name: "prelude/floats",
+        run: floats,
+    },
+    Check {
         name: "prelude/wide_atomics",
         run: wide_atomics,
     },
@@ -111,6 +117,7 @@ pub(super) fn source() -> KernelSource {
             "raise_sevens",
             "string_functions",
             "dates",
+            "floats",
             "wide_atomics",
             "read_wide_sum",
             "order_keys",

@@ -186,6 +186,21 @@ WF_KERNEL(256) dates(const i64* days, u64 count, i64* out) {
   mine[8] = wf_add_months(days[at], (i64)(at % 61) - 30);
 }
 
+// Seven numbers a pair, as bits.
+WF_KERNEL(256) floats(const f32* left, const f32* right, u64 count, u64* out) {
+  u64 i = wf_grid_thread();
+  if (i >= count) return;
+  f32 a = left[i], b = right[i];
+  u64* to = out + i * 7u;
+  to[0] = __float_as_uint(wf_float_of(a + b, a, b));
+  to[1] = __float_as_uint(wf_float_of(a - b, a, b));
+  to[2] = __float_as_uint(wf_float_of(a * b, a, b));
+  to[3] = __float_as_uint(wf_float_of(a / b, a, b));
+  to[4] = (u64)__double_as_longlong(wf_widened(a));
+  to[5] = __float_as_uint(wf_narrowed(wf_widened(a)));
+  to[6] = __float_as_uint(wf_negated(wf_absolute(a)));
+}
+
 // All threads add to one wide sum and one minimum and maximum.
 WF_KERNEL(256) wide_atomics(const i128* values, const f64* numbers, u64 count, WfWideSum* sum, f64* extremes) {
   u64 at = wf_grid_thread();

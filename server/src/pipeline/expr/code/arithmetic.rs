@@ -129,7 +129,10 @@ impl Code {
             _ if left.repr == Repr::F32 => format!("fmodf({a}, {b})"),
             _ => format!("fmod({a}, {b})"),
         };
-        self.bind_value(left.repr, text, valid)
+        match left.repr {
+            Repr::F32 => self.bind_value(Repr::F32, format_args!("wf_float_of({text}, {a}, {b})"), valid),
+            repr => self.bind_value(repr, text, valid),
+        }
     }
 
     fn bitwise(&mut self, operator: Operator, left: &Expr, right: &Expr) -> Result<Value, String> {
@@ -180,9 +183,8 @@ impl Code {
                 self.raise("OVERFLOW", &value.valid, &overflow);
                 Ok(negated)
             }
-            DataType::Float32 | DataType::Float64 => {
-                Ok(self.bind_value(repr, format_args!("-{text}"), value.valid))
-            }
+            DataType::Float32 => Ok(self.bind_value(repr, format_args!("wf_negated({text})"), value.valid)),
+            DataType::Float64 => Ok(self.bind_value(repr, format_args!("-{text}"), value.valid)),
             DataType::Duration(_) => {
                 self.raise(
                     "OVERFLOW",

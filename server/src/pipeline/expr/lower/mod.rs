@@ -173,16 +173,21 @@ fn case_node(case: &CaseExpr, expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> R
         None => None,
         Some(otherwise) => {
             let value = node(otherwise, input)?;
-            Some(Arc::new(if value.data_type == result {
-                value
-            } else {
-                Expr {
+            Some(Arc::new(match &value.data_type {
+                same if *same == result => value,
+                DataType::Null => Expr {
                     data_type: result,
                     nullable: true,
                     node: Node::Cast {
                         value: Arc::new(value),
                         safe: true,
                     },
+                },
+                // DataFusion 55.2 casts it or not, by how it runs the CASE.
+                other => {
+                    return Err(format!(
+                        "CASE of type {result} with ELSE of type {other} is not run on the GPU"
+                    ));
                 }
             }))
         }

@@ -43,6 +43,10 @@ impl Code {
                 format!("{inverse}{name}{suffix}({text})")
             }
         };
+        let call = match repr {
+            Repr::F32 => format!("wf_float_of({call}, {text})"),
+            _ => call,
+        };
         Ok(self.bind_value(repr, call, value.valid))
     }
 
@@ -52,12 +56,12 @@ impl Code {
             return Err("atan2 of numbers of two widths is not run on the GPU".to_owned());
         }
         let valid = self.both(&y.valid, &x.valid);
-        let suffix = if y.repr == Repr::F32 { "f" } else { "" };
-        Ok(self.bind_value(
-            y.repr,
-            format_args!("atan2{suffix}({}, {})", y.text, x.text),
-            valid,
-        ))
+        let (a, b) = (&y.text, &x.text);
+        let call = match y.repr {
+            Repr::F32 => format!("wf_float_of(atan2f({a}, {b}), {a}, {b})"),
+            _ => format!("atan2({a}, {b})"),
+        };
+        Ok(self.bind_value(y.repr, call, valid))
     }
 
     /// Whether a number is none, or is zero.
@@ -116,6 +120,10 @@ impl Code {
                 let factor = number(repr, 10f32.powi(places), 10f64.powi(places));
                 format!("trunc{suffix}({text} * {factor}) / {factor}")
             }
+        };
+        let cut = match repr {
+            Repr::F32 => format!("wf_float_of({cut}, {text})"),
+            _ => cut,
         };
         Ok(self.bind_value(repr, cut, value.valid))
     }

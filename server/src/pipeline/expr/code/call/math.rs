@@ -34,7 +34,7 @@ impl Code {
         let value = self.narrow_value(expr)?;
         let (text, repr) = (value.text.clone(), value.repr);
         match &expr.data_type {
-            DataType::Float32 => Ok(self.bind_value(repr, format_args!("fabsf({text})"), value.valid)),
+            DataType::Float32 => Ok(self.bind_value(repr, format_args!("wf_absolute({text})"), value.valid)),
             DataType::Float64 => Ok(self.bind_value(repr, format_args!("fabs({text})"), value.valid)),
             unsigned if unsigned.is_unsigned_integer() => Ok(value),
             signed if signed.is_signed_integer() => {
@@ -49,7 +49,8 @@ impl Code {
             }
             DataType::Decimal128(..) if value.most.is_some_and(|most| most <= MOST_64) => Ok(self.decimal(
                 repr,
-                format!("{text} < 0 ? -{text} : {text}"),
+                // Not by a minus: NVRTC 13.0 made a wrong number of 128 bits of that.
+                format!("(i64)({text} < 0 ? (u64)0 - (u64){text} : (u64){text})"),
                 value.valid,
                 value.most,
             )),
@@ -69,8 +70,11 @@ impl Code {
         let (digits, scale) = match expr.data_type {
             DataType::Float32 | DataType::Float64 => {
                 let name = if up { "ceil" } else { "floor" };
-                let suffix = if repr == Repr::F32 { "f" } else { "" };
-                return Ok(self.bind_value(repr, format_args!("{name}{suffix}({text})"), value.valid));
+                let whole = match repr {
+                    Repr::F32 => format!("wf_float_of({name}f({text}), {text})"),
+                    _ => format!("{name}({text})"),
+                };
+                return Ok(self.bind_value(repr, whole, value.valid));
             }
             DataType::Decimal128(_, scale) if scale <= 0 => return Ok(value),
             DataType::Decimal128(digits, scale) => (u32::from(digits), u32::from(scale.unsigned_abs())),
@@ -122,7 +126,7 @@ impl Code {
             }
             (DataType::Float32, DataType::Float32) => {
                 let factor = format!("__uint_as_float({:#x}u)", (10f64.powi(places) as f32).to_bits());
-                let rounded = format!("roundf({text} * {factor}) / {factor}");
+                let rounded = format!("wf_float_of(roundf({text} * {factor}) / {factor}, {text})");
                 Ok(self.bind_value(Repr::F32, rounded, value.valid))
             }
             (DataType::Decimal128(_, scale), DataType::Decimal128(_, to)) if places >= 0 && *scale >= 0 => {

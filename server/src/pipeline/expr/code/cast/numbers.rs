@@ -44,6 +44,15 @@ impl Code {
     pub(super) fn cast_number(&mut self, value: Value, to: &DataType, safe: bool) -> Result<Value, String> {
         let to = Self::repr_of(to)?;
         let (text, c_type) = (&value.text, to.c_type());
+        match (value.repr, to) {
+            (Repr::F32, Repr::F64) => {
+                return Ok(self.bind_value(to, format_args!("wf_widened({text})"), value.valid));
+            }
+            (Repr::F64, Repr::F32) => {
+                return Ok(self.bind_value(to, format_args!("wf_narrowed({text})"), value.valid));
+            }
+            _ => {}
+        }
         if matches!(to, Repr::F32 | Repr::F64) {
             return Ok(self.bind_value(to, format_args!("({c_type}){text}"), value.valid));
         }
