@@ -20,6 +20,22 @@ template <class T> WF_DEVICE T wf_sub(T a, T b, bool* overflow) {
 }
 template <class T> WF_DEVICE T wf_neg(T a, bool* overflow) { return wf_sub((T)0, a, overflow); }
 
+// a - b. Where b is an absolute value, abs.s64 of PTX, the subtraction of 128 bits that ptxas 13.0.88 makes for sm_90 takes
+// 2^64 too much if b is 0: it adds -b, and takes the carry of that for the one of the subtraction. So what is added here is
+// the complement, which the compiler must not see through.
+WF_DEVICE i128 wf_minus(i128 a, i64 b) {
+  i64 complement = ~b;
+#ifdef __CUDA_ARCH__
+  asm("" : "+l"(complement));
+#endif
+  return (i128)((u128)a + (u128)(i128)complement + 1u);
+}
+WF_DEVICE i128 wf_minus(i128 a, i64 b, bool* overflow) {
+  i128 r = wf_minus(a, b);
+  *overflow |= ((a ^ (i128)b) & (a ^ r)) < 0;
+  return r;
+}
+
 WF_DEVICE i32 wf_mul(i32 a, i32 b, bool* overflow) {
   i64 r = (i64)a * b;
   *overflow |= r != (i32)r;

@@ -122,3 +122,66 @@ pub(super) fn powers_of_ten(context: &mut Context) -> Result<(), Failure> {
         &halves,
     )
 }
+
+/// Zeros among the absolute values: for these a compiler once took too much.
+pub(super) fn minus_absolute(context: &mut Context) -> Result<(), Failure> {
+    let mut left = vec![
+        0,
+        1,
+        -1,
+        -30_000,
+        i128::MIN,
+        i128::MAX,
+        i128::MIN + 5,
+        1 << 64,
+        -(1 << 64),
+    ];
+    left.extend((0..300).map(|_| context.random.integer()));
+    let right: Vec<i64> = (0..left.len())
+        .map(|row| match row % 3 {
+            0 => 0,
+            1 => context.random.integer() as i64 >> 1,
+            _ => [1, -1, i64::MAX, -i64::MAX][context.random.below(4) as usize],
+        })
+        .collect();
+    let Context {
+        stream, reservation, ..
+    } = &*context;
+    let count = left.len();
+    let (a, b) = (
+        stream.upload_values(reservation, &left)?,
+        stream.upload_values(reservation, &right)?,
+    );
+    let out = stream.allocate(reservation, count * 32)?;
+    let overflows = stream.allocate(reservation, count * 4)?;
+    let args = Args::new()
+        .buffer(&a)
+        .buffer(&b)
+        .value(count as u64)
+        .buffer(&out)
+        .buffer(&overflows);
+    let grid = Grid::covering(count, BLOCK, BLOCK as u32);
+    stream.launch(&kernel(context, "minus_absolute")?, grid, &args)?;
+    let pairs = left.iter().zip(&right);
+    let expected: Vec<(i128, bool)> = pairs
+        .map(|(a, b)| a.overflowing_sub(i128::from(b.abs())))
+        .collect();
+    let twice: Vec<i128> = expected
+        .iter()
+        .flat_map(|&(number, _)| [number, number])
+        .collect();
+    expect_equal(
+        "differences",
+        &stream.read_sync::<i128>(out.slice(0..count * 32)?)?,
+        &twice,
+    )?;
+    let flags: Vec<u32> = expected
+        .iter()
+        .map(|&(_, overflow)| u32::from(overflow))
+        .collect();
+    expect_equal(
+        "overflows",
+        &stream.read_sync::<u32>(overflows.slice(0..count * 4)?)?,
+        &flags,
+    )
+}

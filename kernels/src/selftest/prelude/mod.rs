@@ -12,7 +12,7 @@ mod wide;
 
 use super::{Check, Context, Failure};
 use crate::module::{Kernel, KernelSource};
-use arithmetic::{arithmetic, powers_of_ten};
+use arithmetic::{arithmetic, minus_absolute, powers_of_ten};
 use bits::{hash, unpack, varint};
 use dates::dates;
 use floats::floats;
@@ -36,6 +36,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "prelude/arithmetic",
         run: arithmetic,
+    },
+    Check {
+        name: "prelude/minus_absolute",
+        run: minus_absolute,
     },
     Check {
         name: "prelude/powers_of_ten",
@@ -118,6 +122,7 @@ pub(super) fn source() -> KernelSource {
             "string_functions",
             "dates",
             "floats",
+            "minus_absolute",
             "wide_atomics",
             "read_wide_sum",
             "order_keys",

@@ -186,6 +186,17 @@ WF_KERNEL(256) dates(const i64* days, u64 count, i64* out) {
   mine[8] = wf_add_months(days[at], (i64)(at % 61) - 30);
 }
 
+// A number of 128 bits less the absolute value of one of 64.
+WF_KERNEL(256) minus_absolute(const i128* left, const i64* right, u64 count, i128* out, u32* overflows) {
+  u64 i = wf_grid_thread();
+  if (i >= count) return;
+  i64 size = right[i] < 0 ? -right[i] : right[i];
+  bool overflow = false;
+  out[2u * i] = wf_minus(left[i], size);
+  out[2u * i + 1u] = wf_minus(left[i], size, &overflow);
+  overflows[i] = overflow;
+}
+
 // Seven numbers a pair, as bits.
 WF_KERNEL(256) floats(const f32* left, const f32* right, u64 count, u64* out) {
   u64 i = wf_grid_thread();

@@ -132,12 +132,20 @@ impl Code {
         if fits_64(most) && left.repr == Repr::I64 && right.repr == Repr::I64 {
             return self.decimal(Repr::I64, format!("{a} {symbol} {b}"), valid, most);
         }
+        let takes_narrow = !plus && right.repr == Repr::I64;
         if most.is_some() {
-            return self.decimal(Repr::I128, format!("(i128){a} {symbol} (i128){b}"), valid, most);
+            let text = match takes_narrow {
+                true => format!("wf_minus((i128){a}, {b})"),
+                false => format!("(i128){a} {symbol} (i128){b}"),
+            };
+            return self.decimal(Repr::I128, text, valid, most);
         }
         let overflow = self.overflow_flag();
-        let function = if plus { "wf_add" } else { "wf_sub" };
-        let text = format!("{function}<i128>((i128){a}, (i128){b}, &{overflow})");
+        let text = match (plus, takes_narrow) {
+            (true, _) => format!("wf_add<i128>((i128){a}, (i128){b}, &{overflow})"),
+            (false, true) => format!("wf_minus((i128){a}, {b}, &{overflow})"),
+            (false, false) => format!("wf_sub<i128>((i128){a}, (i128){b}, &{overflow})"),
+        };
         let sum = self.decimal(Repr::I128, text, valid.clone(), None);
         self.raise("OVERFLOW", &valid, &overflow);
         sum

@@ -49,8 +49,7 @@ impl Code {
             }
             DataType::Decimal128(..) if value.most.is_some_and(|most| most <= MOST_64) => Ok(self.decimal(
                 repr,
-                // Not by a minus: NVRTC 13.0 made a wrong number of 128 bits of that.
-                format!("(i64)({text} < 0 ? (u64)0 - (u64){text} : (u64){text})"),
+                format!("{text} < 0 ? -{text} : {text}"),
                 value.valid,
                 value.most,
             )),
