@@ -1,11 +1,14 @@
 //! The binary starts, says what it is, and compiles for others; with it, `cargo test` builds what the other tests start.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use kernels::cuda::NvrtcCompiler;
 use kernels::{Compiler, DeviceError, KernelSource};
+
+#[path = "../kernels/tests/pip/mod.rs"]
+mod pip;
 
 #[test]
 fn it_says_its_version_and_its_commands() {
@@ -27,12 +30,6 @@ fn it_says_its_version_and_its_commands() {
     }
 }
 
-/// Where the test `nvrtc` of the kernels puts NVIDIA's compiler.
-fn nvrtc_folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tmp/nvrtc-13.0.88/nvidia/cu13/lib");
-    folder.join("libnvrtc.so.13").exists().then_some(folder)
-}
-
 fn small_kernel(number: usize) -> KernelSource {
     KernelSource::generated(
         "small",
@@ -45,9 +42,12 @@ fn small_kernel(number: usize) -> KernelSource {
 #[test]
 #[allow(clippy::print_stderr, reason = "a visible skip")]
 fn processes_compile_what_one_process_compiles() {
-    let Some(folder) = nvrtc_folder() else {
-        eprintln!("SKIPPED: no NVRTC: the test nvrtc of the kernels installs it");
-        return;
+    let folder = match pip::nvrtc() {
+        Ok(folder) => folder,
+        Err(reason) => {
+            eprintln!("SKIPPED: NVRTC could not be installed: {reason}");
+            return;
+        }
     };
     kernels::cuda::use_nvrtc_folder(&folder).unwrap();
     let compiler = NvrtcCompiler::new("sm_90").unwrap();

@@ -2,7 +2,8 @@
 //! for compute-sanitizer. Ends with 1 if a check
 //! failed, with 2 if the device cannot be used.
 
-use std::path::PathBuf;
+mod libraries;
+
 use std::process::ExitCode;
 
 use warpflight_kernels::{Device, DeviceOptions, cuda, selftest};
@@ -13,15 +14,7 @@ fn main() -> ExitCode {
     let kind = arguments.first().map_or("cuda", String::as_str);
     let seeds: u64 = arguments.get(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
     let prefix = arguments.get(2).map_or("", String::as_str);
-    if let Some(folder) = std::env::var_os("NVRTC_FOLDER").map(PathBuf::from)
-        && let Err(error) = cuda::use_nvrtc_folder(&folder)
-    {
-        println!("{error}");
-        return ExitCode::from(2);
-    }
-    if let Some(folder) = std::env::var_os("NVCOMP_FOLDER").map(PathBuf::from)
-        && let Err(error) = cuda::use_nvcomp_folder(&folder)
-    {
+    if let Err(error) = libraries::load() {
         println!("{error}");
         return ExitCode::from(2);
     }

@@ -3,21 +3,12 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use warpflight_kernels::cuda::{NvrtcCompiler, NvrtcState, probe, use_nvrtc_folder};
 use warpflight_kernels::{Compiler, DeviceError, KernelSource, library};
 
 mod pip;
-
-/// Newer ones emit code that a CUDA 13.0 driver cannot load.
-const PACKAGE: &str = "nvidia-cuda-nvrtc==13.0.88";
-
-/// The compiler's folder, or why the package could not be had.
-fn install() -> Result<PathBuf, String> {
-    let root = pip::install("nvrtc-13.0.88", PACKAGE)?;
-    Ok(root.join("nvidia/cu13/lib"))
-}
 
 fn compile_all(folder: &Path) {
     use_nvrtc_folder(folder).expect("the package's libraries load");
@@ -57,8 +48,8 @@ fn compile_all(folder: &Path) {
 #[test]
 #[allow(clippy::print_stderr)]
 fn every_kernel_compiles_for_every_architecture() {
-    match install() {
+    match pip::nvrtc() {
         Ok(folder) => compile_all(&folder),
-        Err(reason) => eprintln!("SKIPPED: {PACKAGE} could not be installed: {reason}"),
+        Err(reason) => eprintln!("SKIPPED: NVRTC could not be installed: {reason}"),
     }
 }

@@ -2,8 +2,9 @@
 //! device's own, the median of seven runs after a first one; rates count the bytes of the output.
 
 mod codecs;
+#[path = "../libraries/mod.rs"]
+mod libraries;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use warpflight_kernels::parquet::{Conversion, Encoding, Page, PageDecoder, SLACK_BYTES};
@@ -341,15 +342,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let sim = arguments.first().is_some_and(|kind| kind == "sim");
     let mebibytes: usize = arguments.get(1).and_then(|size| size.parse().ok()).unwrap_or(512);
-    if let Some(folder) = std::env::var_os("NVRTC_FOLDER").map(PathBuf::from)
-        && let Err(error) = cuda::use_nvrtc_folder(&folder)
-    {
-        println!("{error}");
-        return ExitCode::from(2);
-    }
-    if let Some(folder) = std::env::var_os("NVCOMP_FOLDER").map(PathBuf::from)
-        && let Err(error) = cuda::use_nvcomp_folder(&folder)
-    {
+    if let Err(error) = libraries::load() {
         println!("{error}");
         return ExitCode::from(2);
     }

@@ -25,3 +25,10 @@ pub fn install(name: &str, package: &str) -> Result<PathBuf, String> {
     }
     Ok(root)
 }
+
+/// The folder of NVIDIA's run-time compiler. Newer ones emit code that a CUDA 13.0 driver cannot load.
+#[allow(dead_code, reason = "not every test that has this module compiles")]
+pub fn nvrtc() -> Result<PathBuf, String> {
+    let root = install("nvrtc-13.0.88", "nvidia-cuda-nvrtc==13.0.88")?;
+    Ok(root.join("nvidia/cu13/lib"))
+}

@@ -26,11 +26,7 @@ impl Space {
     /// # Errors
     /// Out of memory.
     pub fn new_sync(device: &Device, bytes: usize) -> Result<Self, DeviceError> {
-        Ok(Self {
-            stream: device.stream()?,
-            reservation: device.reserve_sync(bytes, WAIT)?,
-            device: device.clone(),
-        })
+        Self::of(device, device.reserve_sync(bytes, WAIT)?)
     }
 
     /// A stream of `device`, with memory from `reservation`.

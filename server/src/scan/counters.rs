@@ -56,13 +56,16 @@ pub struct ScanCounts {
     pub decode_time: Duration,
 }
 
+fn add(counter: &AtomicU64, count: usize) {
+    counter.fetch_add(count as u64, Ordering::Relaxed);
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ScanCounters {
     pub(super) fn pruned(&self, pruned: Pruned, pages: usize) {
-        let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Ordering::Relaxed);
         add(&self.row_groups_pruned, pruned.row_groups);
         add(&self.row_groups_pruned_by_joins, pruned.row_groups_by_joins);
         add(&self.pages_pruned, pages);
@@ -71,7 +74,6 @@ impl ScanCounters {
 
     /// What was left out of a partition in which rows were looked for.
     pub fn sought(&self, row_groups: usize, pages: usize) {
-        let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Ordering::Relaxed);
         add(&self.row_groups_pruned, row_groups);
         add(&self.row_groups_pruned_by_rows, row_groups);
         add(&self.pages_pruned, pages);
@@ -81,10 +83,11 @@ impl ScanCounters {
     /// Adds what was read to look for rows; its row groups are those of the scan itself.
     pub fn looked(&self, looked: &Self) {
         let counts = looked.now();
-        let add = |counter: &AtomicU64, count: u64| counter.fetch_add(count, Ordering::Relaxed);
-        add(&self.read_bytes, counts.read_bytes);
-        add(&self.uploaded_bytes, counts.uploaded_bytes);
-        add(&self.decoded_bytes, counts.decoded_bytes);
+        self.read_bytes.fetch_add(counts.read_bytes, Ordering::Relaxed);
+        self.uploaded_bytes
+            .fetch_add(counts.uploaded_bytes, Ordering::Relaxed);
+        self.decoded_bytes
+            .fetch_add(counts.decoded_bytes, Ordering::Relaxed);
         lock(&self.reads).append(&mut lock(&looked.reads));
         lock(&self.decodes).append(&mut lock(&looked.decodes));
     }
@@ -99,13 +102,12 @@ impl ScanCounters {
     }
 
     pub(super) fn uploaded(&self, bytes: usize) {
-        self.uploaded_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        add(&self.uploaded_bytes, bytes);
     }
 
     pub(super) fn decoded(&self, row_groups: usize, bytes: usize) {
-        self.row_groups_read
-            .fetch_add(row_groups as u64, Ordering::Relaxed);
-        self.decoded_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        add(&self.row_groups_read, row_groups);
+        add(&self.decoded_bytes, bytes);
     }
 
     /// The counts now.

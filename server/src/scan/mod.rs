@@ -40,7 +40,7 @@ pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
 pub use narrow::Narrowing;
 pub use readers::Turn;
-pub use seek::Sought;
+pub use seek::{SomeColumns, Sought};
 pub use spec::ScanSpec;
 pub use unpruned::unpruned;
 

@@ -114,7 +114,6 @@ impl Scan {
         )?;
         let pages = pages_left_out(&partitions).saturating_sub(self.pages_pruned());
         Ok(Some(Scan {
-            spec: Arc::clone(&self.spec),
             groups,
             partitions,
             pruned: Pruned {
@@ -122,11 +121,7 @@ impl Scan {
                 row_groups_by_joins: self.pruned.row_groups_by_joins + row_groups,
                 pages_by_joins: self.pruned.pages_by_joins + pages,
             },
-            target_partition_bytes: self.target_partition_bytes,
-            unpacker: self.unpacker,
-            early_in_use: self.early_in_use.clone(),
-            store: Arc::clone(&self.store),
-            runtime: self.runtime.clone(),
+            ..self.like()
         }))
     }
 

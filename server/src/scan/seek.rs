@@ -7,41 +7,53 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use super::chunk::Chunk;
 use super::kept::worth_leaving_out;
 use super::open::{Group, OpenFile};
-use super::{Pruned, Scan, early, pages_left_out, partition};
+use super::{Pruned, Scan, ScanSpec, pages_left_out, partition};
 use crate::error::Result;
 
+/// Some of the columns that a scan reads.
+#[derive(Debug, Clone)]
+pub struct SomeColumns {
+    /// Ascending.
+    places: Vec<usize>,
+    spec: Arc<ScanSpec>,
+}
+
 impl Scan {
-    /// The same partitions with only those of its columns that `columns` names, ascending.
+    /// Those of its columns that `places` names, ascending.
+    pub fn some_columns(&self, places: Vec<usize>) -> SomeColumns {
+        SomeColumns {
+            spec: Arc::new(self.spec.of_columns(&places)),
+            places,
+        }
+    }
+
+    /// Bytes in files of those columns in all partitions.
+    pub fn bytes_of(&self, places: &[usize]) -> usize {
+        let chunks = self.partitions.iter().flat_map(|partition| &partition.chunks);
+        let chunks = chunks.filter(|chunk| places.contains(&chunk.column));
+        chunks.map(Chunk::read_bytes).sum()
+    }
+
+    /// A scan of some columns of a partition alone: of one partition with the same rows.
     ///
     /// # Errors
     /// `Data` for a file whose footer is damaged.
-    pub fn of_columns(&self, columns: &[usize]) -> Result<Scan> {
-        let spec = self.spec.of_columns(columns);
+    pub fn of_columns(&self, partition: usize, columns: &SomeColumns) -> Result<Scan> {
         let mut files: HashMap<*const OpenFile, Arc<OpenFile>> = HashMap::new();
-        let mut groups = Vec::with_capacity(self.groups.len());
-        for group in &self.groups {
-            let file = files
-                .entry(Arc::as_ptr(&group.file))
-                .or_insert_with(|| Arc::new(of_columns(&group.file, columns)));
-            groups.push(Group {
-                file: Arc::clone(file),
-                ..group.clone()
-            });
-        }
-        let mut partitions = Vec::with_capacity(self.partitions.len());
-        for partition in &self.partitions {
-            let groups = &groups[..partition.groups.end];
-            partition::cut(&spec, groups, usize::MAX, self.unpacker, &mut partitions)?;
-        }
-        Ok(Scan {
-            spec: Arc::new(spec),
-            groups,
-            partitions,
-            pruned: Pruned::default(),
-            ..self.like()
-        })
+        let groups = &self.groups[self.partitions[partition].groups.clone()];
+        let groups = groups.iter().map(|group| Group {
+            file: Arc::clone(
+                files
+                    .entry(Arc::as_ptr(&group.file))
+                    .or_insert_with(|| Arc::new(of_columns(&group.file, &columns.places))),
+            ),
+            ..group.clone()
+        });
+        let groups = groups.collect();
+        self.of_groups(&columns.spec, groups)
     }
 
     /// What is read of a partition for the rows `wanted` of it, by their numbers, ascending and at least one: a scan of one
@@ -66,23 +78,29 @@ impl Scan {
         if row_groups == 0 && rows == partition.rows {
             return Ok(None);
         }
-        let mut partitions = Vec::new();
-        partition::cut(&self.spec, &groups, usize::MAX, self.unpacker, &mut partitions)?;
+        let scan = self.of_groups(&self.spec, groups)?;
         let known = pages_left_out(std::slice::from_ref(partition));
         Ok(Some(Sought {
             row_groups,
-            pages: pages_left_out(&partitions).saturating_sub(known),
-            scan: Scan {
-                groups,
-                partitions,
-                pruned: Pruned::default(),
-                ..self.like()
-            },
+            pages: scan.pages_pruned().saturating_sub(known),
+            scan,
         }))
     }
 
+    /// A scan of one partition: what was one, or a part of that.
+    fn of_groups(&self, spec: &Arc<ScanSpec>, groups: Vec<Group>) -> Result<Scan> {
+        let mut partitions = Vec::new();
+        partition::cut(spec, &groups, usize::MAX, self.unpacker, &mut partitions)?;
+        Ok(Scan {
+            spec: Arc::clone(spec),
+            groups,
+            partitions,
+            ..self.like()
+        })
+    }
+
     /// One without row groups.
-    fn like(&self) -> Scan {
+    pub(super) fn like(&self) -> Scan {
         Scan {
             spec: Arc::clone(&self.spec),
             groups: Vec::new(),
@@ -90,7 +108,7 @@ impl Scan {
             pruned: Pruned::default(),
             target_partition_bytes: self.target_partition_bytes,
             unpacker: self.unpacker,
-            early_in_use: early::InUse::clone(&self.early_in_use),
+            early_in_use: self.early_in_use.clone(),
             store: Arc::clone(&self.store),
             runtime: self.runtime.clone(),
         }

@@ -30,6 +30,7 @@ use tempfile::TempDir;
 use super::{Scan, ScanCounters, ScanKernels, ScanSpec, Turn};
 use crate::batch::testing::{downloaded, sim, unpacking_sim};
 use crate::error::Result;
+use kernels::selftest::Random;
 
 /// The emulation and its kernels, made once.
 static DEVICE: LazyLock<(Device, ScanKernels)> = LazyLock::new(|| {
@@ -159,6 +160,16 @@ fn run(scan: Scan) -> Result<Scanned> {
         cpu_columns,
         counters,
     })
+}
+
+/// Writes a file like `whole`, of whose first `end` bytes up to three have another bit.
+fn write_damaged(path: &Path, whole: &[u8], end: usize, random: &mut Random) {
+    let mut bytes = whole.to_vec();
+    for _ in 0..1 + random.below(3) {
+        let at = 4 + random.below(end as u64 - 4) as usize;
+        bytes[at] ^= 1 << random.below(8);
+    }
+    std::fs::write(path, &bytes).unwrap();
 }
 
 /// Decodes a scan without looking at what comes out.

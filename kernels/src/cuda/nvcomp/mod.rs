@@ -3,8 +3,8 @@
 //! for; no GPU is needed until something is queued.
 //!
 //! nvCOMP promises nothing for damaged pieces ("undefined behavior", say `zstd.h` and `gzip.h` of 5.1 to 6.0): of what
-//! is wrong with a piece it finds some, among that always contents that exceed their room. So its callers look at the
-//! pieces first, see [`crate::compress::frame`].
+//! is wrong with a piece it finds some, and 6.0 met contents that exceed their room with a fault of the device (an H100,
+//! 2026-11-23). So its callers look at the pieces first, see [`crate::compress::frame`].
 
 mod calls;
 

@@ -50,7 +50,7 @@ impl Scans {
         let narrowed = scan.narrowed_sync(begun, by)?;
         let filters = shared.lock().scans[index].filters.clone();
         let seeking = match (&narrowed, filters) {
-            (Some(narrowed), Some(filters)) => filters.sought(narrowed)?.map(Arc::new),
+            (Some(narrowed), Some(filters)) => filters.sought(narrowed).map(Arc::new),
             _ => None,
         };
         let mut state = shared.lock();

@@ -56,19 +56,17 @@ impl Unopened {
             let running = &shared.lock().scans[self.index];
             (running.keys.clone(), running.filters.clone())
         };
+        let mut seeking = None;
         if let Ok(scan) = &opened {
             keys.retain(|key| scan.is_clustered(key.column));
+            seeking = filters.and_then(|filters| filters.sought(scan));
         }
-        let opened = opened.and_then(|scan| {
-            let seeking = filters.map(|filters| filters.sought(&scan)).transpose()?;
-            Ok((scan, seeking.flatten()))
-        });
         let mut state = shared.lock();
         if shared.is_stopped() {
             return;
         }
         match opened {
-            Ok((scan, seeking)) => {
+            Ok(scan) => {
                 tracing::trace!(
                     pipeline = state.scans[self.index].id,
                     opened_ms = ms(shared.begun),

@@ -4,17 +4,18 @@
 //! are wanted of many columns: the first partition says whether that is so, and each later one whether it still is. The
 //! filters see the rows again when all columns are there, among those that lie on the same pages.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 
 use super::work::wanted_bytes;
-use super::{MEMORY_WAIT, Shared};
+use super::{MEMORY_WAIT, Shared, host_bytes};
 use crate::batch::Space;
 use crate::operator::{Force, Gpu, KernelTimes, Result, Seek};
 use crate::pipeline::expr::Expr;
 use crate::pipeline::{Pipeline, Source};
-use crate::scan::{Scan, ScanCounters, Sought, Turn};
+use crate::scan::{Scan, ScanCounters, SomeColumns, Sought, Turn};
 
 /// Bytes of other columns that are worth looking whether they must be read.
 const OTHERS_BYTES_MIN: usize = 1 << 30;
@@ -46,29 +47,17 @@ impl Filters {
     }
 
     /// What looks for the rows of `scan`; `None` if its other columns are few bytes, or there are none.
-    pub(super) fn sought(&self, scan: &Scan) -> crate::error::Result<Option<Seeking>> {
-        let columns: Vec<usize> = {
-            let all = self.filters.iter().flat_map(Expr::columns);
-            all.collect::<std::collections::BTreeSet<_>>()
-                .into_iter()
-                .collect()
-        };
+    pub(super) fn sought(&self, scan: &Scan) -> Option<Seeking> {
+        let columns: BTreeSet<usize> = self.filters.iter().flat_map(Expr::columns).collect();
         if columns.is_empty() || columns.len() == self.schema.fields().len() {
-            return Ok(None);
+            return None;
         }
-        let bytes = |scan: &Scan| {
-            (0..scan.partitions())
-                .map(|partition| scan.host_bytes(partition))
-                .sum::<usize>()
-        };
-        let all = bytes(scan);
-        if all < OTHERS_BYTES_MIN && self.force != Force::Seek {
-            return Ok(None);
-        }
-        let first = scan.of_columns(&columns)?;
-        let others = all.saturating_sub(bytes(&first));
-        if (others < OTHERS_BYTES_MIN || others < all / 2) && self.force != Force::Seek {
-            return Ok(None);
+        let columns: Vec<usize> = columns.into_iter().collect();
+        let all: usize = host_bytes(scan).iter().sum();
+        let others = all.saturating_sub(scan.bytes_of(&columns));
+        let is_forced = self.force == Force::Seek;
+        if !is_forced && (others < OTHERS_BYTES_MIN || others < all / 2) {
+            return None;
         }
         let places = (0..self.schema.fields().len()).map(|column| {
             let place = columns.binary_search(&column).unwrap_or_default();
@@ -76,12 +65,12 @@ impl Filters {
         });
         let places: Vec<Expr> = places.collect();
         let filters = self.filters.iter().map(|filter| filter.substitute(&places));
-        Ok(Some(Seeking {
-            scan: first,
+        Some(Seeking {
             seek: Mutex::new(Seek::new(filters.collect())),
+            columns: scan.some_columns(columns),
             verdict: Mutex::new(Verdict::Open),
-            is_forced: self.force == Force::Seek,
-        }))
+            is_forced,
+        })
     }
 }
 
@@ -99,8 +88,8 @@ enum Verdict {
 /// Looks for the rows of one scan.
 #[derive(Debug)]
 pub(super) struct Seeking {
-    /// Of the columns of the filters.
-    scan: Scan,
+    /// Those of the filters.
+    columns: SomeColumns,
     seek: Mutex<Seek>,
     verdict: Mutex<Verdict>,
     is_forced: bool,
@@ -130,7 +119,7 @@ impl Seeking {
         if !self.may_look() {
             return Ok(Part::Whole);
         }
-        let looked = self.find_sync(shared, partition, turn, counters);
+        let looked = self.find_sync(shared, scan, partition, turn, counters);
         let part = match looked {
             Ok(Some(found)) if found.is_empty() => Part::Nothing,
             Ok(Some(found)) => scan.of_rows(partition, &found)?.map_or(Part::Whole, Part::Some),
@@ -181,14 +170,14 @@ impl Seeking {
     fn find_sync(
         &self,
         shared: &Shared,
+        scan: &Scan,
         partition: usize,
         turn: Turn,
         counters: &ScanCounters,
     ) -> Result<Option<Vec<u32>>> {
         let gpu: &Gpu = &shared.gpu;
-        let fetched = self
-            .scan
-            .fetch_sync(partition, turn, &gpu.device, &|| shared.is_stopped())?;
+        let columns = scan.of_columns(partition, &self.columns)?;
+        let fetched = columns.fetch_sync(0, turn, &gpu.device, &|| shared.is_stopped())?;
         // Partitions before this one may hold what it would wait for.
         let Ok(reservation) = gpu
             .device

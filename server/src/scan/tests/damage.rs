@@ -1,6 +1,5 @@
 //! Damaged files end in errors that name file, column and page; never in a fault, never in a huge allocation.
 
-use kernels::selftest::Random;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterVersion};
@@ -74,13 +73,8 @@ async fn flipped_bytes_of_pages() {
         let whole = std::fs::read(&path).unwrap();
         let end = footer_start(&whole);
         for index in 0..40 {
-            let mut bytes = whole.clone();
-            for _ in 0..1 + random.below(3) {
-                let at = 4 + random.below(end as u64 - 4) as usize;
-                bytes[at] ^= 1 << random.below(8);
-            }
             let damaged = folder.path().join(format!("damaged-{index}.parquet"));
-            std::fs::write(&damaged, &bytes).unwrap();
+            write_damaged(&damaged, &whole, end, &mut random);
             let scan = opened_file(&damaged).await.unwrap();
             let result = tokio::task::spawn_blocking(move || tried(&scan)).await.unwrap();
             tries += 1;

@@ -3,7 +3,6 @@
 
 use arrow::datatypes::{DataType, Field, Schema};
 use kernels::compress::Codec;
-use kernels::selftest::Random;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 
@@ -206,13 +205,8 @@ async fn damaged_pages_are_refused_with_their_names() {
         let whole = std::fs::read(&path).unwrap();
         let end = whole.len() / 10 * 8;
         for index in 0..30 {
-            let mut bytes = whole.clone();
-            for _ in 0..1 + random.below(3) {
-                let at = 4 + random.below(end as u64 - 4) as usize;
-                bytes[at] ^= 1 << random.below(8);
-            }
             let damaged = folder.path().join(format!("damaged-{index}.parquet"));
-            std::fs::write(&damaged, &bytes).unwrap();
+            write_damaged(&damaged, &whole, end, &mut random);
             let scan = scan_of(&damaged, "select * from x", &UNPACKING.0).await;
             let result = tokio::task::spawn_blocking(move || tried(&scan)).await.unwrap();
             if let Err(error) = result {

@@ -129,10 +129,7 @@ impl Code {
             _ if left.repr == Repr::F32 => format!("fmodf({a}, {b})"),
             _ => format!("fmod({a}, {b})"),
         };
-        match left.repr {
-            Repr::F32 => self.bind_value(Repr::F32, format_args!("wf_float_of({text}, {a}, {b})"), valid),
-            repr => self.bind_value(repr, text, valid),
-        }
+        self.bind_float(left.repr, text, &[a, b], valid)
     }
 
     fn bitwise(&mut self, operator: Operator, left: &Expr, right: &Expr) -> Result<Value, String> {

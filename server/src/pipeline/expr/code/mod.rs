@@ -219,6 +219,23 @@ impl Code {
         }
     }
 
+    /// A floating-point number that was computed of `operands`, with the CPU's NaN.
+    fn bind_float(
+        &mut self,
+        repr: Repr,
+        computed: impl Display,
+        operands: &[&str],
+        valid: Option<String>,
+    ) -> Value {
+        match repr {
+            Repr::F32 => {
+                let of = operands.join(", ");
+                self.bind_value(repr, format_args!("wf_float_of({computed}, {of})"), valid)
+            }
+            _ => self.bind_value(repr, computed, valid),
+        }
+    }
+
     /// Whether both are valid.
     fn both(&mut self, left: &Option<String>, right: &Option<String>) -> Option<String> {
         match (left, right) {

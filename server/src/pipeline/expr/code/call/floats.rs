@@ -43,11 +43,7 @@ impl Code {
                 format!("{inverse}{name}{suffix}({text})")
             }
         };
-        let call = match repr {
-            Repr::F32 => format!("wf_float_of({call}, {text})"),
-            _ => call,
-        };
-        Ok(self.bind_value(repr, call, value.valid))
+        Ok(self.bind_float(repr, call, &[&text], value.valid))
     }
 
     pub(super) fn atan2(&mut self, y: &Expr, x: &Expr) -> Result<Value, String> {
@@ -57,11 +53,9 @@ impl Code {
         }
         let valid = self.both(&y.valid, &x.valid);
         let (a, b) = (&y.text, &x.text);
-        let call = match y.repr {
-            Repr::F32 => format!("wf_float_of(atan2f({a}, {b}), {a}, {b})"),
-            _ => format!("atan2({a}, {b})"),
-        };
-        Ok(self.bind_value(y.repr, call, valid))
+        let suffix = if y.repr == Repr::F32 { "f" } else { "" };
+        let call = format_args!("atan2{suffix}({a}, {b})");
+        Ok(self.bind_float(y.repr, call, &[a, b], valid))
     }
 
     /// Whether a number is none, or is zero.
@@ -121,11 +115,7 @@ impl Code {
                 format!("trunc{suffix}({text} * {factor}) / {factor}")
             }
         };
-        let cut = match repr {
-            Repr::F32 => format!("wf_float_of({cut}, {text})"),
-            _ => cut,
-        };
-        Ok(self.bind_value(repr, cut, value.valid))
+        Ok(self.bind_float(repr, cut, &[text], value.valid))
     }
 
     fn trunc_decimal(&mut self, expr: &Expr, cut: i64) -> Result<Value, String> {

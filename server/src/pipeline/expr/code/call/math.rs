@@ -69,11 +69,9 @@ impl Code {
         let (digits, scale) = match expr.data_type {
             DataType::Float32 | DataType::Float64 => {
                 let name = if up { "ceil" } else { "floor" };
-                let whole = match repr {
-                    Repr::F32 => format!("wf_float_of({name}f({text}), {text})"),
-                    _ => format!("{name}({text})"),
-                };
-                return Ok(self.bind_value(repr, whole, value.valid));
+                let suffix = if repr == Repr::F32 { "f" } else { "" };
+                let whole = format_args!("{name}{suffix}({text})");
+                return Ok(self.bind_float(repr, whole, &[&text], value.valid));
             }
             DataType::Decimal128(_, scale) if scale <= 0 => return Ok(value),
             DataType::Decimal128(digits, scale) => (u32::from(digits), u32::from(scale.unsigned_abs())),
@@ -125,8 +123,8 @@ impl Code {
             }
             (DataType::Float32, DataType::Float32) => {
                 let factor = format!("__uint_as_float({:#x}u)", (10f64.powi(places) as f32).to_bits());
-                let rounded = format!("wf_float_of(roundf({text} * {factor}) / {factor}, {text})");
-                Ok(self.bind_value(Repr::F32, rounded, value.valid))
+                let rounded = format_args!("roundf({text} * {factor}) / {factor}");
+                Ok(self.bind_float(Repr::F32, rounded, &[&text], value.valid))
             }
             (DataType::Decimal128(_, scale), DataType::Decimal128(_, to)) if places >= 0 && *scale >= 0 => {
                 let change = i32::from(*scale) - places;
