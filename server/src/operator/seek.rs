@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use kernels::{Buffer, ErrorWord};
+use kernels::{Buffer, ErrorWord, Stream};
 
 use super::join::TableKeys;
 use super::program::{More, Programs};
@@ -23,6 +23,8 @@ pub struct Seek {
     rows: Rows,
     tables: Vec<TableKeys>,
     look_ups: Programs<()>,
+    /// Where tables are asked: one for all batches, as tables remember whose work is to be waited for.
+    stream: Option<Stream>,
 }
 
 impl Seek {
@@ -33,6 +35,7 @@ impl Seek {
             rows: Rows::new(filters, Vec::new()),
             tables,
             look_ups: Programs::default(),
+            stream: None,
         }
     }
 
@@ -45,10 +48,14 @@ impl Seek {
         batch: &DeviceBatch,
         space: &Space,
     ) -> Result<Option<Vec<Range<usize>>>> {
+        let space = match self.tables.is_empty() {
+            true => space.clone(),
+            false => space.clone().on(self.stream_of(gpu)?),
+        };
         let error = space.error_word_sync()?;
         let mask = match self.tables.is_empty() {
-            true => self.rows.mask_sync(gpu, times, batch, space, &error)?,
-            false => self.matched_sync(gpu, times, batch, space, &error)?,
+            true => self.rows.mask_sync(gpu, times, batch, &space, &error)?,
+            false => self.matched_sync(gpu, times, batch, &space, &error)?,
         };
         if error.read_sync(&space.stream)?.is_some() {
             // The pipeline computes the same of all rows that come to it, and says what is wrong.
@@ -56,6 +63,14 @@ impl Seek {
         }
         let words: Vec<u32> = space.stream.read_sync(mask.slice(0..bitmap_bytes(batch.rows))?)?;
         Ok(ranges(&words))
+    }
+
+    fn stream_of(&mut self, gpu: &Gpu) -> Result<&Stream> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => gpu.device.stream()?,
+        };
+        Ok(self.stream.insert(stream))
     }
 
     /// A bitmap of the rows that filters and tables keep.
