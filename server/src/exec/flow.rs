@@ -289,20 +289,19 @@ impl Flow<'_> {
         }
     }
 
-    /// Those of the tables of pipeline `id`'s joins that say which rows of its scan are dropped; none where all are.
+    /// Those of the tables of pipeline `id`'s joins that say which rows of its scan are dropped; none where all are because a
+    /// table is empty.
     fn asked_for_rows(&self, id: PipelineId, tables: &[Arc<Table>]) -> Vec<TableKeys> {
-        if !self.settings.engine.runtime_filters {
+        let stages = &self.graph.pipelines[id].stages;
+        let mut pairs = stages.iter().zip(tables);
+        let is_void = pairs.any(|(stage, table)| stage.join.needs_table() && table.rows() == 0);
+        if is_void || !self.settings.engine.runtime_filters {
             return Vec::new();
         }
-        let stages = &self.graph.pipelines[id].stages;
         let joins = self.graph.scan_joins(id).into_iter();
-        let asked: Vec<TableKeys> = joins
+        joins
             .filter_map(|stage| TableKeys::of(&stages[stage], Arc::clone(&tables[stage])))
-            .collect();
-        match asked.iter().any(TableKeys::is_empty) {
-            true => Vec::new(),
-            false => asked,
-        }
+            .collect()
     }
 
     /// Memory for an operator, none yet.

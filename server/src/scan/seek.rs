@@ -185,7 +185,10 @@ fn ranges(kept: &[Range<usize>], wanted: &[Range<usize>]) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 #[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
+#[expect(clippy::print_stdout, reason = "random tests print their seed")]
 mod tests {
+    use kernels::selftest::Random;
+
     use super::*;
 
     #[test]
@@ -199,5 +202,30 @@ mod tests {
         assert_eq!(ranges(&kept, &[5..22]), [15..20, 50..52, 90..100]);
         assert_eq!(ranges(&kept, &[10..11, 12..13]), [50..51, 90..91]);
         assert!(ranges(&kept, &[]).is_empty());
+    }
+
+    #[test]
+    fn each_wanted_row_keeps_its_place() {
+        for seed in 0..200 {
+            println!("seed {seed}");
+            let mut random = Random::new(seed);
+            // Ranges with gaps between them.
+            let mut drawn = |count: u64, gap_min: u64| -> Vec<Range<usize>> {
+                let mut end = 0;
+                let one = |_| {
+                    let start = end + gap_min + random.below(5);
+                    end = start + 1 + random.below(6);
+                    start as usize..end as usize
+                };
+                (0..count).map(one).collect()
+            };
+            let (kept, mut wanted) = (drawn(20, 1), drawn(10, 0));
+            let rows: Vec<usize> = kept.iter().cloned().flatten().collect();
+            wanted.retain(|range| range.end <= rows.len());
+            let expected: Vec<usize> = wanted.iter().cloned().flatten().map(|row| rows[row]).collect();
+            let found = ranges(&kept, &wanted);
+            assert_eq!(found.iter().cloned().flatten().collect::<Vec<_>>(), expected);
+            assert!(found.is_sorted_by(|one, next| one.end < next.start), "{found:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 
@@ -43,7 +43,7 @@ impl Search {
         };
         Self {
             filters: filters.clone(),
-            schema: pipeline.input.clone(),
+            schema: Arc::clone(&pipeline.input),
             force,
         }
     }

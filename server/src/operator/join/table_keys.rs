@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use datafusion::common::JoinType;
 use kernels::Buffer;
 use kernels::join::JoinHeader;
 
@@ -23,6 +24,8 @@ pub struct TableKeys {
     /// Of the rows.
     keys: Vec<Expr>,
     table: Arc<Table>,
+    /// Whether it is known that no two rows of the table have the same keys.
+    is_distinct: bool,
 }
 
 impl TableKeys {
@@ -30,8 +33,12 @@ impl TableKeys {
     /// which keys it has, as one of dense keys of which only those that were seen leave.
     pub fn of(stage: &Stage, table: Arc<Table>) -> Option<Self> {
         let says = *table.lookup() != Lookup::Dense || table.header().rows != 0;
+        let join = &stage.join;
+        // Where it matters only that there is a row, nobody counts them.
+        let is_counted = join.join_type != JoinType::RightSemi || !join.residual.is_empty();
         says.then(|| Self {
-            keys: stage.join.keys.clone(),
+            keys: join.keys.clone(),
+            is_distinct: is_counted && table.is_unique(),
             table,
         })
     }
@@ -47,18 +54,14 @@ impl TableKeys {
         Self {
             keys: self.keys.iter().map(|key| key.substitute(places)).collect(),
             table: Arc::clone(&self.table),
+            is_distinct: self.is_distinct,
         }
     }
 
-    /// Whether there is none: no row has a match.
-    pub fn is_empty(&self) -> bool {
-        self.table.rows() == 0
-    }
-
-    /// The column of numbers that is the only key, where the table has each number of a range or says that it has it not.
+    /// The column of numbers that is the only key, where these lie close together and each has one row at most.
     pub fn dense_column(&self) -> Option<usize> {
         match (&self.keys[..], self.table.lookup()) {
-            ([key], Lookup::Dense) if self.table.is_unique() => match key.node {
+            ([key], Lookup::Dense) if self.is_distinct => match key.node {
                 Node::Column(column, _) => Some(column),
                 _ => None,
             },
