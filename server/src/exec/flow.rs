@@ -15,7 +15,9 @@ use super::stop::Stop;
 use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
-use crate::operator::{Aggregate, Build, Failure, Gpu, Joins, Limit, Result, Rows, Sort, Table, Window};
+use crate::operator::{
+    Aggregate, Build, Failure, Gpu, Joins, Limit, Result, Rows, Sort, Table, TableKeys, Window,
+};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, ScanKey, Sink, Source};
 use crate::scan::Narrowing;
 
@@ -265,7 +267,7 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
-    /// Leaves out of pipeline `id`'s scan what cannot match the tables of its joins.
+    /// Leaves out of pipeline `id`'s scan what cannot match the tables of its joins, and has them asked for its rows.
     fn narrow_sync(&self, id: PipelineId, tables: &[Arc<Table>]) -> Result<()> {
         let narrowing = |key: ScanKey| {
             let values = tables[key.stage].key_values(key.key)?;
@@ -280,10 +282,26 @@ impl Flow<'_> {
             .into_iter()
             .filter_map(narrowing)
             .collect();
-        match by.is_empty() {
+        let asked = self.asked_for_rows(id, tables);
+        match by.is_empty() && asked.is_empty() {
             true => Ok(()),
-            false => self.scans.narrow_sync(id, &by),
+            false => self.scans.narrow_sync(id, &by, &asked),
         }
+    }
+
+    /// Those of the tables of pipeline `id`'s joins that say which rows of its scan are dropped; none where all are because a
+    /// table is empty.
+    fn asked_for_rows(&self, id: PipelineId, tables: &[Arc<Table>]) -> Vec<TableKeys> {
+        let stages = &self.graph.pipelines[id].stages;
+        let mut pairs = stages.iter().zip(tables);
+        let is_void = pairs.any(|(stage, table)| stage.join.needs_table() && table.rows() == 0);
+        if is_void || !self.settings.engine.runtime_filters {
+            return Vec::new();
+        }
+        let joins = self.graph.scan_joins(id).into_iter();
+        joins
+            .filter_map(|stage| TableKeys::of(&stages[stage], Arc::clone(&tables[stage])))
+            .collect()
     }
 
     /// Memory for an operator, none yet.

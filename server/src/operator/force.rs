@@ -12,6 +12,6 @@ pub enum Force {
     Lists,
     /// Hash tables start with room for a few keys and grow.
     SmallTables,
-    /// Rows of scans are looked for by the columns of their filters before the others are read.
+    /// Rows of scans are looked for by the columns of their filters and joins before the others are read.
     Seek,
 }

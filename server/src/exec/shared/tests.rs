@@ -367,7 +367,12 @@ async fn equal_parts_are_made_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_forced_and_verified() {
     let given = given().await;
-    for force in [DebugForce::Groups, DebugForce::Lists, DebugForce::SmallTables] {
+    for force in [
+        DebugForce::Groups,
+        DebugForce::Lists,
+        DebugForce::SmallTables,
+        DebugForce::Seek,
+    ] {
         for executor in [Executor::Streaming, Executor::InMemory] {
             let mut engine = streaming();
             engine.debug_force = force;

@@ -9,10 +9,12 @@ mod lookups;
 mod pairs;
 mod rest;
 mod table;
+mod table_keys;
 
 pub use chain::Joins;
 pub use foreseen::{Foretold, foreseen_joins};
 pub use table::{Build, Table};
+pub use table_keys::TableKeys;
 
 use std::sync::Arc;
 
