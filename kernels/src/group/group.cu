@@ -11,8 +11,10 @@ WF_KERNEL(256) enter_groups(WfGroups* table, u32 key_words, u32 keys_in_slots) {
   // Keys differ, so the first free slot is the group's.
   if (keys_in_slots != 0) {
     WfKeySlot* slots = (WfKeySlot*)table->slots;
-    while (atomicCAS(&slots[at].number, 0u, (u32)group + 1u) != 0u) at = (at + 1u) & table->slot_mask;
-    slots[at].key = keys[group] ^ WF_HASH_C;
+    u64 wanted = keys[group] ^ WF_HASH_C;
+    if (wanted == 0) at = table->slot_mask + 1u;
+    else while (atomicCAS(&slots[at].key, (u64)0, wanted) != 0) at = (at + 1u) & table->slot_mask;
+    slots[at].number = (u32)group + 1u;
     return;
   }
   while (atomicCAS((u32*)table->slots + at, 0u, (u32)group + 1u) != 0u) at = (at + 1u) & table->slot_mask;

@@ -3,6 +3,7 @@
 //! layout is `WfGroups` of the prelude.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::buffer::{Buffer, View};
 use crate::device::Device;
@@ -56,9 +57,12 @@ impl GroupShape {
     }
 
     /// Bytes of the slots of a table with room for `capacity` groups: two a group, so that rows rarely meet a slot that is
-    /// taken by another key.
+    /// taken by another key, and one more for the key that cannot be told from none.
     fn slots_bytes(&self, capacity: usize) -> usize {
-        capacity * 2 * if self.keys_in_slots() { 16 } else { 4 }
+        match self.keys_in_slots() {
+            true => (capacity * 2 + 1) * 16,
+            false => capacity * 2 * 4,
+        }
     }
 }
 
@@ -105,6 +109,8 @@ pub struct GroupTable {
     /// The last one has room.
     heaps: Vec<Arc<Buffer>>,
     heap_bytes: usize,
+    /// When the host last looked.
+    count_seen: AtomicUsize,
 }
 
 /// How much a full table grows by.
@@ -141,6 +147,7 @@ impl GroupTable {
             shape,
             capacity,
             heap_bytes,
+            count_seen: AtomicUsize::new(0),
         };
         table.fill_state(0)?;
         table.write_header(0, 0)?;
@@ -196,10 +203,17 @@ impl GroupTable {
     /// How full the table is, waiting for it.
     pub fn fill_sync(&self) -> Result<Fill> {
         let header = self.read_header_sync()?;
+        let count = (header.count as usize).min(self.capacity);
+        self.count_seen.store(count, Ordering::Relaxed);
         Ok(Fill {
-            count: (header.count as usize).min(self.capacity),
+            count,
             overflowed: header.overflow != 0,
         })
+    }
+
+    /// Groups that there were when [`Self::fill_sync`] last looked, without waiting; 0 if it never did.
+    pub fn count_seen(&self) -> usize {
+        self.count_seen.load(Ordering::Relaxed)
     }
 
     /// Makes room after an overflow, waiting for the table's numbers. Groups keep their numbers.
@@ -215,36 +229,41 @@ impl GroupTable {
                 .push(Arc::new(self.stream.allocate_zeroed(&self.reservation, bytes)?));
             (self.heap_bytes, heap_used) = (bytes, 0);
         }
-        let enlarged = header.count as usize > self.capacity;
-        if enlarged {
-            self.enlarge(count)?;
-        }
-        self.write_header(count, heap_used)?;
-        if enlarged {
-            let args = Args::new()
-                .buffer(&self.header)
-                .value(self.shape.key_words as u32)
-                .value(u32::from(self.shape.keys_in_slots()))
-                .also_uses(&self.slots)
-                .also_uses(&self.keys);
-            self.stream
-                .launch(&self.kernels.enter, Grid::covering(count, 256, 256), &args)?;
+        if header.count as usize > self.capacity {
+            let capacity = (self.capacity * GROWTH).min(CAPACITY_MAX);
+            if capacity == self.capacity {
+                return Err(DeviceError::OutOfMemory {
+                    memory: "group numbers of 32 bits",
+                    wanted_bytes: Self::bytes(&self.shape, capacity * 2),
+                    available_bytes: Self::bytes(&self.shape, capacity),
+                });
+            }
+            self.reservation.grow(Self::bytes(&self.shape, capacity))?;
+            self.enlarge(count, capacity, heap_used)?;
+        } else {
+            self.write_header(count, heap_used)?;
         }
         // The old arrays are gone, and so is their part of the promise.
         self.reservation.shrink_to(self.reservation.used_bytes());
         Ok(())
     }
 
-    fn enlarge(&mut self, count: usize) -> Result<()> {
-        let (old, new) = (self.capacity, (self.capacity * GROWTH).min(CAPACITY_MAX));
-        if new == old {
-            return Err(DeviceError::OutOfMemory {
-                memory: "group numbers of 32 bits",
-                wanted_bytes: Self::bytes(&self.shape, new * 2),
-                available_bytes: Self::bytes(&self.shape, old),
-            });
+    /// Makes room for `groups` groups before they come, waiting for the table's numbers, where there is memory for that;
+    /// else they find out. Not to be called after an overflow.
+    pub fn make_room_sync(&mut self, groups: usize) -> Result<()> {
+        let capacity = groups.min(CAPACITY_MAX).next_power_of_two();
+        if capacity <= self.capacity || self.reservation.grow(Self::bytes(&self.shape, capacity)).is_err() {
+            return Ok(());
         }
-        self.reservation.grow(Self::bytes(&self.shape, new))?;
+        let header = self.read_header_sync()?;
+        self.enlarge(header.count as usize, capacity, header.heap_used)?;
+        self.reservation.shrink_to(self.reservation.used_bytes());
+        Ok(())
+    }
+
+    /// Moves the first `count` groups to arrays for `new` ones, which the reservation has the memory for.
+    fn enlarge(&mut self, count: usize, new: usize, heap_used: u64) -> Result<()> {
+        let old = self.capacity;
         let stream = self.stream.clone();
         let reservation = self.reservation.clone();
         let spread = |source: &Buffer, words: usize, width: usize| -> Result<Buffer> {
@@ -263,7 +282,18 @@ impl GroupTable {
         self.state = Arc::new(spread(&self.state, self.shape.state.len(), 8)?);
         self.slots = stream.allocate_zeroed(&reservation, self.shape.slots_bytes(new))?;
         self.capacity = new;
-        self.fill_state(count)
+        self.fill_state(count)?;
+        self.write_header(count, heap_used)?;
+        let args = Args::new()
+            .buffer(&self.header)
+            .value(self.shape.key_words as u32)
+            .value(u32::from(self.shape.keys_in_slots()))
+            .also_uses(&self.slots)
+            .also_uses(&self.keys);
+        if count > 0 {
+            stream.launch(&self.kernels.enter, Grid::covering(count, 256, 256), &args)?;
+        }
+        Ok(())
     }
 
     fn fill_state(&self, from: usize) -> Result<()> {

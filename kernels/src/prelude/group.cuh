@@ -3,11 +3,12 @@
 // A key is W words of 64 bits. A string is one of them: itself where it has at most 7 bytes, else its hash with the top
 // bit set, and then the bytes are compared too. Slots hold a group's number plus one; 0 is free, WF_GROUP_CLAIMED is
 // being written. Numbers are dense, so state and keys are arrays by number, a word after the other. A key of one word
-// that is no string also stands in its slot: a row that finds its group then reads one sector and no more.
+// that is no string also stands in its slot: a row that finds its group then reads one sector and no more, and a new
+// group claims its slot by its key, so that nobody has to see one word of a slot before another.
 #define WF_GROUP_CLAIMED 0xffffffffu
 
 // A slot of a table whose keys are one word. `key` is the word xor WF_HASH_C, and 0 before it is written; it is written
-// once.
+// once. The word that is WF_HASH_C has a slot of its own behind the others, whose `key` stays 0.
 struct WfKeySlot {
   u64 key;
   u32 number;
@@ -88,43 +89,53 @@ template <u32 W, u32 S> WF_DEVICE void wf_write_group(WfGroups* table, u32 group
   for (u32 w = 0; w < W; w++) ((u64*)table->keys)[(u64)w * table->capacity + group] = words[w];
 }
 
-// wf_find_group for keys of one word. What is read of a slot's key is nothing or the key: only nothing has to be looked at
-// again, behind a fence, so rows that find their group need none.
+// Where the search for a key of one word begins.
+WF_DEVICE u32 wf_first_slot(const WfGroups* table, u64 word) {
+  return word == WF_HASH_C ? table->slot_mask + 1u : (u32)wf_hash_words<1>(&word) & table->slot_mask;
+}
+
+// wf_find_group for keys of one word. As long as there is room both words of a slot only ever change from nothing to what
+// they stay, so rows that find their group need no fence, and neither do those that make one.
 WF_DEVICE u32 wf_find_key(WfGroups* table, u64 word) {
-  u32 at = (u32)wf_hash_words<1>(&word) & table->slot_mask;
+  u32 at = wf_first_slot(table, word);
   u64 wanted = word ^ WF_HASH_C;
   WfKeySlot* slots = (WfKeySlot*)table->slots;
   while (true) {
     WfKeySlot* slot = slots + at;
-    u32 seen = *(volatile u32*)&slot->number;
-    if (seen == 0) {
+    u32 number = *(volatile u32*)&slot->number;
+    u64 key = *(volatile u64*)&slot->key;
+    // That there is a number says nothing of a key that was read after it.
+    if (key == 0 && (wanted != 0 || number == 0)) {
       if (*(volatile u32*)&table->overflow != 0) return WF_NO_GROUP;
-      seen = atomicCAS(&slot->number, 0u, WF_GROUP_CLAIMED);
-      if (seen == 0) {
+      bool claimed;
+      if (wanted != 0) {
+        key = atomicCAS(&slot->key, (u64)0, wanted);
+        claimed = key == 0;
+      } else {
+        claimed = atomicCAS(&slot->number, 0u, WF_GROUP_CLAIMED) == 0;
+      }
+      if (claimed) {
         u32 group = atomicAdd(&table->count, 1u);
         if (group >= table->capacity) {
+          // Given back, so that whoever looks for a free slot finds one, and that there is no room.
           atomicExch(&table->overflow, 1u);
-          atomicExch(&slot->number, 0u);
+          if (wanted != 0) atomicExch(&slot->key, (u64)0);
+          else atomicExch(&slot->number, 0u);
           return WF_NO_GROUP;
         }
         ((u64*)table->keys)[group] = word;
-        *(volatile u64*)&slot->key = wanted;
-        __threadfence();  // the key is there before its number
-        atomicExch(&slot->number, group + 1u);
+        *(volatile u32*)&slot->number = group + 1u;
         return group;
       }
     }
-    while (seen == WF_GROUP_CLAIMED) {
-      __nanosleep(20);
-      seen = *(volatile u32*)&slot->number;
+    if (key == wanted) {
+      while (number == 0 || number == WF_GROUP_CLAIMED) {
+        if (*(volatile u32*)&table->overflow != 0) return WF_NO_GROUP;
+        __nanosleep(20);
+        number = *(volatile u32*)&slot->number;
+      }
+      return number - 1u;
     }
-    if (seen == 0) continue;
-    u64 key = *(volatile u64*)&slot->key;
-    if (key == 0) {
-      __threadfence();  // the number was there before the key is read
-      key = *(volatile u64*)&slot->key;
-    }
-    if (key == wanted) return seen - 1u;
     at = (at + 1u) & table->slot_mask;
   }
 }

@@ -19,7 +19,7 @@ WF_DEVICE u32 wf_dense_entry(const WfJoin* join, u64 key) {
 
 // wf_seek_group for keys of one word.
 WF_DEVICE u32 wf_seek_key(const WfGroups* table, u64 word) {
-  u32 at = (u32)wf_hash_words<1>(&word) & table->slot_mask;
+  u32 at = wf_first_slot(table, word);
   const WfKeySlot* slots = (const WfKeySlot*)table->slots;
   while (true) {
     WfKeySlot slot = slots[at];

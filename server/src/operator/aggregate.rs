@@ -138,7 +138,8 @@ impl Aggregate {
         })?;
         let groups = self.space.take_sync(batch.rows * 4)?;
         let table = &mut self.table;
-        let fill = program.enter_sync(&self.space, times, batch, Some(&groups), table, error)?;
+        let fill =
+            program.enter_new_sync(&self.space, times, batch, Some(&groups), table, error, self.force)?;
         Ok((Arc::new(groups), fill.count))
     }
 
@@ -182,7 +183,7 @@ impl Aggregate {
             program.enter_sync(&self.space, times, batch, groups, &mut self.table, error)?;
         }
         for distinct in &mut self.distincts {
-            distinct.add_sync(gpu, times, batch, filters, groups, error, &self.space)?;
+            distinct.add_sync(gpu, times, batch, filters, groups, error, &self.space, self.force)?;
         }
         for ordered in &mut self.ordered {
             ordered.add_sync(gpu, times, batch, filters, grouped, &self.space)?;

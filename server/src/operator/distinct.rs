@@ -4,7 +4,7 @@ use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord, View};
 
 use super::program::{Program, Programs};
-use super::{Gpu, KernelTimes, Result, unplanned};
+use super::{Force, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, Space};
 use crate::pipeline::aggregate::{Accumulator, Combine};
 use crate::pipeline::expr::Expr;
@@ -56,12 +56,13 @@ impl Distinct {
         groups: Option<&Buffer>,
         error: &ErrorWord,
         space: &Space,
+        force: Force,
     ) -> Result<()> {
         let (argument, filter) = (&self.argument, self.filter.as_ref());
         let program = self.programs.of(gpu, times, batch, (), |columns| {
             insert_distinct(columns, filters, groups.is_some(), argument, filter)
         })?;
-        program.enter_sync(space, times, batch, groups, &mut self.set, error)?;
+        program.enter_new_sync(space, times, batch, groups, &mut self.set, error, force)?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod distinct;
 mod force;
 mod foreseen;
 mod gpu;
+mod growth;
 mod join;
 mod kept;
 mod limit;

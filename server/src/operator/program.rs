@@ -9,7 +9,8 @@ use kernels::group::{Fill, GroupTable};
 use kernels::{Args, Buffer, ErrorWord, Event, Grid, Kernel, View};
 
 use super::columns::{addresses, lists, used};
-use super::{Gpu, Result, unplanned};
+use super::growth::Parts;
+use super::{Force, Gpu, Result, unplanned};
 use crate::batch::{DeviceBatch, RowNumbers, Space};
 use crate::pipeline::expr::{ColumnShape, Through};
 use crate::pipeline::kernels::{BLOCK_THREADS, Generated};
@@ -209,16 +210,21 @@ impl Program {
         error: &ErrorWord,
         more: &[More<'_>],
     ) -> Result<Arc<Buffer>> {
+        self.run_first(batch.rows, space, times, batch, error, more)
+    }
+
+    /// The same over the first `rows` rows.
+    fn run_first(
+        &self,
+        rows: usize,
+        space: &Space,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        error: &ErrorWord,
+        more: &[More<'_>],
+    ) -> Result<Arc<Buffer>> {
         times.timed(space, || {
-            self.launch(
-                space,
-                batch,
-                batch.rows,
-                None,
-                error.view(),
-                Shape::default(),
-                more,
-            )
+            self.launch(space, batch, rows, None, error.view(), Shape::default(), more)
         })
     }
 
@@ -233,6 +239,45 @@ impl Program {
         table: &mut GroupTable,
         error: &ErrorWord,
     ) -> Result<Fill> {
+        self.enter_first_sync(batch.rows, space, times, batch, groups, table, error)
+    }
+
+    /// The same for rows that may have many new groups: the first of them say how much room all will take. `force` makes
+    /// few rows the first.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn enter_new_sync(
+        &self,
+        space: &Space,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        table: &mut GroupTable,
+        error: &ErrorWord,
+        force: Force,
+    ) -> Result<Fill> {
+        let mut parts = Parts::of(batch.rows, table, force == Force::SmallTables);
+        let mut rows = parts.first();
+        loop {
+            let fill = self.enter_first_sync(rows, space, times, batch, groups, table, error)?;
+            let Some((next, expected)) = parts.next(rows, fill.count, table.capacity()) else {
+                return Ok(fill);
+            };
+            table.make_room_sync(expected)?;
+            rows = next;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn enter_first_sync(
+        &self,
+        rows: usize,
+        space: &Space,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        table: &mut GroupTable,
+        error: &ErrorWord,
+    ) -> Result<Fill> {
         loop {
             let mut more = vec![
                 More::optional(groups),
@@ -240,7 +285,7 @@ impl Program {
                 More::View(table.state()),
             ];
             more.extend(table.uses().into_iter().map(More::Uses));
-            self.run(space, times, batch, error, &more)?;
+            self.run_first(rows, space, times, batch, error, &more)?;
             drop(more);
             let fill = table.fill_sync()?;
             if !fill.overflowed {
