@@ -23,6 +23,7 @@ mod scans;
 mod sessions;
 mod shutdown;
 mod signing_in;
+mod swaps;
 mod text;
 mod tickets;
 mod verify;

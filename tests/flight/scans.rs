@@ -81,7 +81,7 @@ async fn client() -> (TempDir, Server, Client) {
 }
 
 /// The sum of a number over all pipelines, as `EXPLAIN ANALYZE` shows it.
-fn sum(analysed: &str, name: &str) -> f64 {
+pub(crate) fn sum(analysed: &str, name: &str) -> f64 {
     let name = format!("_{name}=");
     let shown = analysed.split(&name).skip(1);
     let number = |shown: &str| -> f64 {
@@ -97,7 +97,7 @@ fn sum(analysed: &str, name: &str) -> f64 {
     shown.map(number).sum()
 }
 
-async fn analysed(client: &mut Client, sql: &str) -> String {
+pub(crate) async fn analysed(client: &mut Client, sql: &str) -> String {
     let rows = client.rows(&format!("explain analyze {sql}")).await.expect(sql);
     let text = column_text(rows.column(1)).join("\n");
     assert!(text.contains("GpuExec"), "{sql}: {text}");
@@ -143,7 +143,7 @@ const NARROWING: [&str; 12] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn joins_leave_row_groups_and_pages_unread() {
     let (_folder, _server, mut client) = client().await;
-    for force in ["none", "groups", "small_tables"] {
+    for force in ["none", "groups", "small_tables", "swap"] {
         let set = format!("set debug_force = '{force}'");
         client.update(&set).await.expect("an option");
         for sql in NARROWING {

@@ -367,7 +367,12 @@ async fn equal_parts_are_made_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_forced_and_verified() {
     let given = given().await;
-    for force in [DebugForce::Groups, DebugForce::Lists, DebugForce::SmallTables] {
+    for force in [
+        DebugForce::Groups,
+        DebugForce::Lists,
+        DebugForce::SmallTables,
+        DebugForce::Swap,
+    ] {
         for executor in [Executor::Streaming, Executor::InMemory] {
             let mut engine = streaming();
             engine.debug_force = force;
@@ -426,15 +431,19 @@ async fn a_subquery_of_two_rows_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_midway_all_memory_is_back() {
     let given = given().await;
-    for (sql, ..) in QUERIES {
-        for batches in [0, 1] {
-            let planned = given.planned(sql, streaming()).await;
-            let mut stream = execute_stream(planned.device, given.context.task_ctx()).expect(sql);
-            for _ in 0..batches {
-                stream.next().await.transpose().expect(sql);
+    for force in [DebugForce::None, DebugForce::Swap] {
+        for (sql, ..) in QUERIES {
+            for batches in [0, 1] {
+                let mut engine = streaming();
+                engine.debug_force = force;
+                let planned = given.planned(sql, engine).await;
+                let mut stream = execute_stream(planned.device, given.context.task_ctx()).expect(sql);
+                for _ in 0..batches {
+                    stream.next().await.transpose().expect(sql);
+                }
+                drop(stream);
+                given.assert_all_memory_is_back(sql);
             }
-            drop(stream);
-            given.assert_all_memory_is_back(sql);
         }
     }
 }

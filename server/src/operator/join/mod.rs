@@ -1,5 +1,6 @@
 //! Joins: the rows of one side kept by their keys, and batches of the other side on their way through.
 
+mod build;
 mod chain;
 mod foreseen;
 mod key_range;
@@ -8,11 +9,15 @@ mod look;
 mod lookups;
 mod pairs;
 mod rest;
+mod sides;
+mod swapped;
 mod table;
 
+pub use build::Build;
 pub use chain::Joins;
 pub use foreseen::{Foretold, foreseen_joins};
-pub use table::{Build, Table};
+pub use sides::{Gathered, Side, Sides, may_swap, settled_sync};
+pub use table::Table;
 
 use std::sync::Arc;
 
