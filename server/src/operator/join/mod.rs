@@ -3,6 +3,7 @@
 mod build;
 mod chain;
 mod foreseen;
+mod gathered;
 mod key_range;
 mod key_values;
 mod look;
@@ -16,7 +17,8 @@ mod table;
 pub use build::Build;
 pub use chain::Joins;
 pub use foreseen::{Foretold, foreseen_joins};
-pub use sides::{Gathered, Side, Sides, may_swap, settled_sync};
+pub use gathered::{Gathered, Side, may_swap, settled_sync};
+pub use sides::Sides;
 pub use table::Table;
 
 use std::sync::Arc;

@@ -3,137 +3,24 @@
 //!
 //! In: tables, and of one join the rows of its build side. The rows that come to it are gathered. If they end while they are
 //! few, they become the table, and the rows of the build side go through it; else the table is made as planned, and the
-//! gathered rows go through it before those that come after them. Out: the rows that [`Joins`] gives, in whatever order. It does not
-//! know where rows come from.
+//! gathered rows go through it before those that come after them. Out: the rows that [`Joins`] gives, in whatever order. It
+//! does not know where rows come from.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
-
 use super::super::{Force, Gpu, KernelTimes, Result};
 use super::chain::Leaving;
-use super::key_values::KeyValues;
 use super::swapped::{Swapped, other_side};
-use super::{Build, Joins, Table};
+use super::{Build, Gathered, Joins, Side, Table};
 use crate::batch::{DeviceBatch, Space};
 use crate::pipeline::Stage;
 
-/// Rows of a build side from which on it may change places: the table of fewer is made sooner than the kernels of another
-/// plan are compiled.
-const ROWS_MIN: usize = 4 << 20;
 /// The other side must not have more rows than one part of so many: rows are entered into a table at several times what
 /// it takes to look them up.
 const ROWS_SHARE: usize = 4;
 /// Of the device's memory, what gathered rows may take: a part of so many.
 const BYTES_SHARE: usize = 8;
-
-/// What there is of a join's table before rows come to it.
-#[derive(Debug)]
-pub enum Side<'a> {
-    /// All of it.
-    Table(Arc<Table>),
-    /// Its rows: the other side may become the table.
-    Rows(Box<Gathered<'a>>),
-}
-
-/// The rows of a build side.
-#[derive(Debug)]
-pub struct Gathered<'a> {
-    build: Build,
-    /// Those that were asked for, by the number of their key.
-    key_values: Vec<(usize, KeyValues)>,
-    /// Counts the kernels that make the table of them.
-    times: &'a KernelTimes,
-    /// Of the table, whichever side it has.
-    space: Space,
-}
-
-/// Whether the `rows` rows of a build side may change places with those that come to `stage`.
-pub fn may_swap(stage: &Stage, rows: usize, force: Force) -> bool {
-    let rows_min = match force {
-        Force::Swap | Force::SmallTables => 1,
-        _ => ROWS_MIN,
-    };
-    rows >= rows_min && !stage.join.null_aware && !stage.join.keeps_order
-}
-
-impl<'a> Gathered<'a> {
-    /// The rows of `build`, and the values of the keys `asked` for, where they can be found. Whatever becomes a table is in
-    /// `space`.
-    pub fn new_sync(
-        gpu: &Gpu,
-        build: Build,
-        times: &'a KernelTimes,
-        asked: &[usize],
-        space: Space,
-    ) -> Result<Self> {
-        let key_values = build.key_values_sync(gpu, times, asked, &space)?;
-        space.shrink();
-        Ok(Self {
-            build,
-            key_values,
-            times,
-            space,
-        })
-    }
-
-    fn rows(&self) -> usize {
-        self.build.kept().rows()
-    }
-
-    /// The table, as planned; `types` are those of its columns.
-    fn table_sync(self, gpu: &Gpu, types: &Schema) -> Result<Arc<Table>> {
-        let table = self.build.finish_sync(gpu, self.times, types, &[], self.space)?;
-        Ok(Arc::new(table.with_key_values(self.key_values)))
-    }
-}
-
-impl Side<'_> {
-    /// The values of a key that was asked for, if they were found.
-    pub fn key_values(&self, key: usize) -> Option<&KeyValues> {
-        match self {
-            Self::Table(table) => table.key_values(key),
-            Self::Rows(gathered) => {
-                let found = gathered.key_values.iter().find(|(of, _)| *of == key);
-                found.map(|(_, values)| values)
-            }
-        }
-    }
-
-    fn undecided_rows(&self) -> Option<usize> {
-        match self {
-            Self::Table(_) => None,
-            Self::Rows(gathered) => Some(gathered.rows()),
-        }
-    }
-
-    /// The same with its table made, for the join of `stage`.
-    fn decided_sync(self, gpu: &Gpu, stage: &Stage) -> Result<Arc<Table>> {
-        match self {
-            Self::Table(table) => Ok(table),
-            Self::Rows(gathered) => gathered.table_sync(gpu, &stage.join.table),
-        }
-    }
-}
-
-/// The sides of `stages` with one undecided at most, the one with the most rows; not even that where a table is empty of which
-/// all rows need one.
-pub fn settled_sync<'a>(gpu: &Gpu, stages: &[Stage], sides: Vec<Side<'a>>) -> Result<Vec<Side<'a>>> {
-    let is_void = stages.iter().zip(&sides).any(|(stage, side)| match side {
-        Side::Table(table) => stage.join.needs_table() && table.rows() == 0,
-        Side::Rows(_) => false,
-    });
-    let rows = sides.iter().enumerate();
-    let rows = rows.filter_map(|(at, side)| Some((side.undecided_rows()?, at)));
-    let largest = rows.max().filter(|_| !is_void).map(|(_, at)| at);
-    let settled = sides.into_iter().zip(stages).enumerate();
-    let settled = settled.map(|(at, (side, stage))| match Some(at) == largest {
-        true => Ok(side),
-        false => side.decided_sync(gpu, stage).map(Side::Table),
-    });
-    settled.collect()
-}
 
 /// See the module.
 #[derive(Debug)]
