@@ -20,6 +20,7 @@ mod partitions;
 mod pinned;
 mod rights;
 mod scans;
+mod seek_joins;
 mod sessions;
 mod shutdown;
 mod signing_in;

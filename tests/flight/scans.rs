@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use warpflight_tests::client::{Client, column_text};
 use warpflight_tests::server::{Options, Server};
 
-const ROWS: i64 = 48_000;
-const ROW_GROUPS: usize = 6;
+pub(crate) const ROWS: i64 = 48_000;
+pub(crate) const ROW_GROUPS: usize = 6;
 
 /// A column of each type of key that goes up with `id`, and some that do not.
 fn rows(ids: impl Iterator<Item = i64> + Clone) -> RecordBatch {
@@ -51,7 +51,8 @@ fn rows(ids: impl Iterator<Item = i64> + Clone) -> RecordBatch {
     .expect("the columns are equally long")
 }
 
-fn write(path: &Path, rows: &RecordBatch) {
+/// A file of so many row groups, with pages of 400 rows.
+pub(crate) fn write(path: &Path, rows: &RecordBatch) {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(ROWS as usize / ROW_GROUPS))
         .set_data_page_row_count_limit(400)
@@ -69,15 +70,21 @@ async fn client() -> (TempDir, Server, Client) {
     write(&folder.path().join("facts.parquet"), &rows(0..ROWS));
     let keys = (9_010..9_020).chain(9_500..9_503).chain([30_005, 30_006]);
     write(&folder.path().join("dims.parquet"), &rows(keys));
+    let (server, client) = served(folder.path()).await;
+    (folder, server, client)
+}
+
+/// A server on the emulated device, and a session whose every answer is compared with the CPU's.
+pub(crate) async fn served(folder: &Path) -> (Server, Client) {
     let server = Options::new()
-        .data(folder.path())
+        .data(folder)
         .env("WARPFLIGHT_DEVICE", "sim")
         .start();
     let mut client = Client::connect(&server).await;
     for option in ["fallback_mode = 'raise'", "verify = true"] {
         client.update(&format!("set {option}")).await.expect("an option");
     }
-    (folder, server, client)
+    (server, client)
 }
 
 /// The sum of a number over all pipelines, as `EXPLAIN ANALYZE` shows it.

@@ -21,6 +21,10 @@ async fn rows_that_a_filter_above_drops_do_not_count() {
     ];
     let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
     write_parquet(&folder.path().join("only.parquet"), &batch, 1);
+    let names = StringArray::from_iter_values((0..50).map(|row| ["a", "b"][row % 2]));
+    let names: [(&str, ArrayRef); 1] = [("name", Arc::new(names))];
+    let names = RecordBatch::try_from_iter(names).expect("one column");
+    write_parquet(&folder.path().join("many.parquet"), &names, 50);
     let server = Options::new()
         .data(folder.path())
         .env("WARPFLIGHT_DEVICE", "sim")
@@ -36,6 +40,20 @@ async fn rows_that_a_filter_above_drops_do_not_count() {
         let counted = client.value(&wanted(amount)).await;
         assert_eq!(counted.expect("both agree"), count);
     }
+    // Where answers differ all the same, parts of the plan that can run once have to run again.
+    let numbers = "select name, string_agg(cast(random() as varchar), ',') r from many group by name";
+    for option in ["set cpu_partitions = 4", "set batch_rows = 5"] {
+        client.update(option).await.expect("an option");
+    }
+    let sql = format!("select min(g.r) from only n join ({numbers}) g on n.name = g.name where n.amount > 5");
+    let plan = crate::device::plan(&mut client, &sql).await;
+    assert!(plan.contains("RepartitionExec"), "{plan}");
+    let refused = client.value(&sql).await.expect_err("no two numbers are the same");
+    let message = refused.to_string();
+    assert!(
+        message.contains("the GPU's answer differs from the CPU's"),
+        "{message}"
+    );
 }
 
 /// DataFusion gives `round` of a decimal fewer digits once its places are known to be constant, and lets the ELSE of the

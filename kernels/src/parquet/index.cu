@@ -1,4 +1,4 @@
-// First pass over all pages: where levels and values lie, and where the runs of each tile start.
+// First pass over all pages: where levels and values lie, where the runs of each tile start, and which page each tile is of.
 //
 // Two warps a page, one for the levels and one for the values; a block holds four pages. One lane walks the run
 // headers, because each header says where the next one is; the other lanes help to bring the bytes into shared memory,
@@ -55,7 +55,8 @@ WF_DEVICE bool index_runs(const u8* data, u32 bytes, u32 width, u32 limit, WfRun
   return good;
 }
 
-WF_KERNEL(256) index_pages(WfPage* pages, u32 count, WfRunStart* level_starts, WfRunStart* value_starts, WfError* error) {
+WF_KERNEL(256) index_pages(WfPage* pages, u32 count, WfRunStart* level_starts, WfRunStart* value_starts,
+                        u32* tile_values, u32* tile_pages, WfError* error) {
   __shared__ RunWindow windows[8];
   u32 warp = (u32)(wf_grid_thread() / WF_WARP), index = warp / 2u;
   if (index >= count) return;
@@ -72,6 +73,13 @@ WF_KERNEL(256) index_pages(WfPage* pages, u32 count, WfRunStart* level_starts, W
     if (leads) {
       page->levels = levels;
       page->levels_len = levels_len;
+    }
+    u32 tiles = wf_tiles(page->rows);
+    for (u32 tile = wf_lane_id(); tile < tiles; tile += WF_WARP) tile_pages[page->first_tile + tile] = index;
+    if (!wf_has_levels(page)) {
+      for (u32 tile = wf_lane_id(); tile < tiles; tile += WF_WARP)
+        tile_values[page->first_tile + tile] = wf_min(WF_TILE, page->rows - tile * WF_TILE);
+      if (leads) page->skipped_values = page->skip % WF_TILE;
     }
     if (page->max_level == 0) return;
     u32 width = wf_bit_width(page->max_level);

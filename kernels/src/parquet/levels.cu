@@ -12,23 +12,16 @@ WF_DEVICE bool has_value(const WfPage* page, const WfTileRuns* runs, u32 row, Wf
   return level == page->max_level;
 }
 
-// A block a tile. Threads take kept rows by output word, so that a warp's ballot is a word of the bitmap: words inside
+// A block a tile of a page with levels. Threads take kept rows by output word, so that a warp's ballot is a word of the bitmap: words inside
 // the tile are stored, words that another tile shares are OR-ed into a bitmap that was zero. Rows that are not kept are
 // counted too, because the values of kept ones stand behind theirs.
-WF_KERNEL(256) decode_levels(WfPage* pages, u32 count, const WfRunStart* starts, u32* tile_values, WfError* error) {
+WF_KERNEL(256) decode_levels(WfPage* pages, const u32* tile_pages, const WfRunStart* starts, u32* tile_values, WfError* error) {
   __shared__ WfTileRuns runs;
   __shared__ u32 valid_in_tile, valid_before;
   u32 tile = blockIdx.x;
-  WfPage* page = pages + wf_page_of(pages, count, tile);
+  WfPage* page = pages + tile_pages[tile];
   WfTileRows rows = wf_tile_rows(page, tile);
   bool has_first = page->skip >= rows.row0 && page->skip < rows.row1;
-  if (page->max_level == 0 && page->validity == 0) {
-    if (threadIdx.x == 0) {
-      tile_values[tile] = rows.row1 - rows.row0;
-      if (has_first) page->skipped_values = rows.kept0 - rows.row0;
-    }
-    return;
-  }
   if (threadIdx.x == 0) valid_in_tile = valid_before = 0;
   if (page->max_level > 0)
     wf_collect_runs((const u8*)page->levels, page->levels_len, wf_bit_width(page->max_level), starts[tile], rows.row0, rows.row1, &runs);

@@ -76,7 +76,14 @@ impl PageDecoder {
     pub fn scratch_bytes(pages: &[Page]) -> usize {
         let tiles: usize = pages.iter().map(|page| page.tiles() as usize).sum();
         let scratch: usize = pages.iter().map(page_scratch_bytes).sum();
-        let each = [size_of_val(pages), tiles * 8, tiles * 8, tiles * 4, scratch];
+        let each = [
+            size_of_val(pages),
+            tiles * 8,
+            tiles * 8,
+            tiles * 4,
+            tiles * 4,
+            scratch,
+        ];
         each.into_iter().map(crate::arena::rounded).sum()
     }
 
@@ -101,8 +108,8 @@ impl PageDecoder {
         stream.read_sync(sizes.view())
     }
 
-    /// Queues the decoding of all pages of all columns: four launches however many pages there are, one more
-    /// if some hold plain byte arrays, and one more if some hold differences.
+    /// Queues the decoding of all pages of all columns: three launches however many pages there are, one more if some
+    /// have levels, one more if some hold plain byte arrays, and one more if some hold differences.
     ///
     /// Dictionary pages are pages like any other, decoded by an earlier call: encoding plain, without levels, their
     /// output the dictionary's memory. `uses` are the buffers that the addresses in `pages` lead into. A bitmap of
@@ -124,7 +131,7 @@ impl PageDecoder {
         pages.sort_by_key(|page| !is_plain_string(page));
         let strings = pages.partition_point(is_plain_string);
         let differences = pages[strings..].iter().any(|page| page_scratch_bytes(page) > 0);
-        let (tiles, scratch_bytes) = self.lay_out(&mut pages)?;
+        let (tiles, with_levels, scratch_bytes) = self.lay_out(&mut pages)?;
         let scratch = stream.allocate(reservation, scratch_bytes)?;
         for page in &mut pages {
             if page_scratch_bytes(page) > 0 {
@@ -136,18 +143,23 @@ impl PageDecoder {
         let level_starts = stream.allocate(reservation, tiles as usize * 8)?;
         let value_starts = stream.allocate(reservation, tiles as usize * 8)?;
         let tile_values = stream.allocate(reservation, tiles as usize * 4)?;
+        let tile_pages = stream.allocate(reservation, tiles as usize * 4)?;
 
         let args = using(Args::new().buffer(&pages).value(count), uses)
             .buffer(&level_starts)
             .buffer(&value_starts)
+            .buffer(&tile_values)
+            .buffer(&tile_pages)
             .view(error.view());
         stream.launch(&self.index_pages, Grid::covering(count as usize, 4, 256), &args)?;
 
-        let args = using(Args::new().buffer(&pages).value(count), uses)
-            .buffer(&level_starts)
-            .buffer(&tile_values)
-            .view(error.view());
-        stream.launch(&self.decode_levels, Grid::new(tiles, 256), &args)?;
+        if with_levels > 0 {
+            let args = using(Args::new().buffer(&pages).buffer(&tile_pages), uses)
+                .buffer(&level_starts)
+                .buffer(&tile_values)
+                .view(error.view());
+            stream.launch(&self.decode_levels, Grid::new(with_levels, 256), &args)?;
+        }
 
         let args = Args::new().buffer(&pages).value(count).buffer(&tile_values);
         stream.launch(&self.count_values, Grid::covering(count as usize, 8, 256), &args)?;
@@ -167,7 +179,7 @@ impl PageDecoder {
             stream.launch(&self.fill_scratch, Grid::covering(others, 4, 128), &args)?;
         }
 
-        let args = using(Args::new().buffer(&pages).value(count), uses)
+        let args = using(Args::new().buffer(&pages).buffer(&tile_pages), uses)
             .also_uses(&scratch)
             .buffer(&value_starts)
             .buffer(&tile_values)
@@ -175,22 +187,31 @@ impl PageDecoder {
         stream.launch(&self.decode_values, Grid::new(tiles, 256), &args)
     }
 
-    /// Numbers the tiles and lays out the scratch memory; returns how many tiles and bytes there are.
-    fn lay_out(&self, pages: &mut [Page]) -> Result<(u32, usize)> {
+    /// Numbers the tiles, those of pages with levels first, and lays out the scratch memory; returns how many tiles there
+    /// are, how many of pages with levels, and how many bytes.
+    fn lay_out(&self, pages: &mut [Page]) -> Result<(u32, u32, usize)> {
         let (mut tiles, mut scratch_bytes) = (0u32, 0usize);
+        let mut with_levels = 0;
+        for is_numbered in [has_levels, |page: &Page| !has_levels(page)] {
+            for page in pages.iter_mut().filter(|page| is_numbered(page)) {
+                page.first_tile = tiles;
+                tiles = tiles
+                    .checked_add(page.tiles())
+                    .filter(|&tiles| tiles <= i32::MAX as u32)
+                    .ok_or_else(|| DeviceError::Launch {
+                        kernel: self.decode_values.name().to_owned(),
+                        reason: "more tiles than a grid has blocks".to_owned(),
+                    })?;
+                if has_levels(page) {
+                    with_levels = tiles;
+                }
+            }
+        }
         for page in pages {
             check(page).map_err(|reason| DeviceError::Launch {
                 kernel: self.decode_values.name().to_owned(),
                 reason: format!("page {}: {reason}", page.item),
             })?;
-            page.first_tile = tiles;
-            tiles = tiles
-                .checked_add(page.tiles())
-                .filter(|&tiles| tiles <= i32::MAX as u32)
-                .ok_or_else(|| DeviceError::Launch {
-                    kernel: self.decode_values.name().to_owned(),
-                    reason: "more tiles than a grid has blocks".to_owned(),
-                })?;
             page.scratch = scratch_bytes as u64;
             scratch_bytes += page_scratch_bytes(page);
             if page_scratch_bytes(page) == 0 {
@@ -200,12 +221,17 @@ impl PageDecoder {
                 page.source_bytes = if is_string(page) { 16 } else { page.source_bytes };
             }
         }
-        Ok((tiles, scratch_bytes))
+        Ok((tiles, with_levels, scratch_bytes))
     }
 }
 
 fn using<'a>(args: Args<'a>, uses: &[&'a Buffer]) -> Args<'a> {
     uses.iter().fold(args, |args, buffer| args.also_uses(buffer))
+}
+
+/// Whether there is something to find out of which rows have values, or to write of it.
+fn has_levels(page: &Page) -> bool {
+    page.max_level > 0 || page.validity != 0
 }
 
 fn is_string(page: &Page) -> bool {

@@ -1,8 +1,8 @@
 // What all kernels of Parquet decoding share: the page descriptor, and the hybrid of run-length and bit-packed values
 // that Parquet calls RLE. Layouts agree with page.rs; constants come from there.
 //
-// A page is cut into tiles of WF_TILE rows; tiles are numbered through all pages of a launch. Rows count nulls,
-// values do not.
+// A page is cut into tiles of WF_TILE rows; tiles are numbered through all pages of a launch, those of pages with levels
+// first. Rows count nulls, values do not.
 struct WfPage {
   u64 section;           // the uncompressed page body
   u64 output;            // element 0 of the column's values
@@ -31,7 +31,7 @@ struct WfPage {
   u32 values_len;
   u32 index_width;
   u32 value_count;       // values in the page; filled by count_values
-  u32 skipped_values;    // values before the first kept row in its tile; filled by decode_levels
+  u32 skipped_values;    // values before the first kept row in its tile; filled by decode_levels where there are levels
   u32 unused;
 };
 
@@ -52,18 +52,9 @@ WF_DEVICE WfTileRows wf_tile_rows(const WfPage* page, u32 tile) {
   u32 kept0 = wf_min(wf_max(page->skip, row0), row1);
   return WfTileRows{row0, row1, kept0, wf_max(wf_min(page->skip + page->kept, row1), kept0)};
 }
+// Whether decode_levels has something to find out.
+WF_DEVICE bool wf_has_levels(const WfPage* page) { return page->max_level > 0 || page->validity != 0; }
 WF_DEVICE u32 wf_bit_width(u32 largest) { return 32u - (u32)__clz((i32)largest); }
-
-// The page that tile `tile` belongs to. Pages without rows have no tiles; the last page that starts at or before the
-// tile is the one.
-WF_DEVICE u32 wf_page_of(const WfPage* pages, u32 count, u32 tile) {
-  u32 low = 0, high = count;
-  while (high - low > 1u) {
-    u32 middle = low + (high - low) / 2u;
-    if (pages[middle].first_tile <= tile) low = middle; else high = middle;
-  }
-  return low;
-}
 
 // Finds the sections of a page. False, with an empty page left, if the lengths contradict each other.
 WF_DEVICE bool find_sections(const WfPage* page, u64* levels, u32* levels_len, u64* values, u32* values_len) {
@@ -164,18 +155,34 @@ WF_DEVICE void wf_collect_runs(const u8* data, u32 bytes, u32 width, WfRunStart 
   __syncthreads();  // the list is there
 }
 
-// Value `v` of the tile. False if the stream does not hold it.
-WF_DEVICE bool wf_run_value(const WfTileRuns* runs, const u8* data, u32 bytes, u32 width, u32 v, u32* value) {
+// Where a value of the tile lies: it is `value` plus the `width` bits behind `bit`, which are none where it is repeated.
+struct WfRunPlace {
+  u64 bit;
+  u32 width;
+  u32 value;
+  bool found;
+};
+WF_DEVICE WfRunPlace wf_run_place(const WfTileRuns* runs, u32 bytes, u32 width, u32 v) {
+  WfRunPlace place = WfRunPlace{0, 0, 0, false};
   u32 count = runs->count;
-  if (count == 0 || v < runs->first[0] || v >= runs->first[count]) return false;
+  if (count == 0 || v < runs->first[0] || v >= runs->first[count]) return place;
   u32 run = (u32)wf_last_at_most<u32>(runs->first, count, v);
   u32 payload = runs->payload[run];
+  place.found = true;
   if ((runs->packed[run / 32u] >> (run % 32u) & 1u) == 0) {
-    *value = payload;
-    return true;
+    place.value = payload;
+    return place;
   }
   u64 bit = (u64)(v - runs->first[run]) * width;
-  if (payload + (bit + width + 7u) / 8u > bytes) return false;
-  *value = (u32)wf_unpack(data + payload, bit, width);
-  return true;
+  place.found = payload + (bit + width + 7u) / 8u <= bytes;
+  place.bit = place.found ? (u64)payload * 8u + bit : 0;
+  place.width = place.found ? width : 0u;
+  return place;
+}
+
+// Value `v` of the tile. False if the stream does not hold it.
+WF_DEVICE bool wf_run_value(const WfTileRuns* runs, const u8* data, u32 bytes, u32 width, u32 v, u32* value) {
+  WfRunPlace place = wf_run_place(runs, bytes, width, v);
+  *value = place.value + (u32)wf_unpack(data, place.bit, place.width);
+  return place.found;
 }

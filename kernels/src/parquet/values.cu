@@ -1,8 +1,13 @@
 // Values to the output: a block a tile of any page of any column, so that one launch decodes a partition.
 //
 // The block finds which of its rows hold values (a prefix count of the validity words), collects the runs of its
-// indexes where the page has a dictionary, and then each thread carries values to their rows. Rows without a value
-// become zero, rows that are not kept are left out. Every read is checked against the page's length: what is missing raises and is zero.
+// indexes where the page has a dictionary, and then each thread carries values to their rows: it loads all of its values
+// before it stores the first, because a tile's time is that of its loads. Rows without a value become zero, rows that
+// are not kept are left out. Every read is checked against the page's length: what is missing raises and is zero.
+
+#define WF_TILE_THREADS 256u
+// Rows of a tile that a thread carries.
+#define WF_ITEMS (WF_TILE / WF_TILE_THREADS)
 
 struct WfTile {
   u32 words[WF_TILE / 32 + 1];   // validity of the tile's rows, by output word
@@ -30,6 +35,15 @@ WF_DEVICE void load_validity(const WfPage* page, u64 first, u64 last, WfTile* ti
     if (lane == 31u && words > 32u) tile->before[32] = sum;
   }
   __syncthreads();  // and counted
+}
+
+// The value that output row `row` holds, or WF_NO_VALUE. Without levels every row has one.
+#define WF_NO_VALUE 0xffffffffu
+WF_DEVICE u32 value_of(const WfPage* page, const WfTile* tile, u64 first, u64 row, u32 v0) {
+  if (page->max_level == 0) return v0 + (u32)(row - first);
+  u32 word = (u32)(row / 32u - first / 32u), bit = (u32)(row % 32u);
+  if ((tile->words[word] >> bit & 1u) == 0) return WF_NO_VALUE;
+  return v0 + tile->before[word] + (u32)__popc(tile->words[word] & ((1u << bit) - 1u));
 }
 
 // The bytes of value `v`, little-endian, up to 16; longer values are copied elsewhere.
@@ -86,6 +100,7 @@ WF_DEVICE u128 from_int96(u128 bytes) {
   return (u128)((u64)days * 86400000000000ull + nanoseconds);
 }
 
+// A value in the output's form; false if it does not fit.
 WF_DEVICE bool convert(const WfPage* page, u128 raw, u128* value) {
   if (page->conversion == WF_SIGNED) {
     *value = (u128)(page->source_bytes == 4u ? (i128)(i32)(u32)raw : (i128)(i64)(u64)raw);
@@ -96,27 +111,38 @@ WF_DEVICE bool convert(const WfPage* page, u128 raw, u128* value) {
   return true;
 }
 
-WF_DEVICE void store_value(const WfPage* page, u64 row, u128 value) {
+// Whether values lie one after the other as the numbers that they are.
+WF_DEVICE bool is_plain_number(const WfPage* page) {
+  bool is_number = page->conversion == WF_SAME || page->conversion == WF_SIGNED;
+  return page->encoding == WF_PLAIN && page->scratch == 0 && is_number && page->source_bytes <= 8u;
+}
+
+WF_DEVICE void store_value(const WfPage* page, u64 row, u64 value) {
   switch (page->output_bytes) {
     case 1: ((u8*)page->output)[row] = (u8)value; break;
     case 2: ((u16*)page->output)[row] = (u16)value; break;
     case 4: ((u32*)page->output)[row] = (u32)value; break;
-    case 8: ((u64*)page->output)[row] = (u64)value; break;
-    case 16: ((u128*)page->output)[row] = value; break;
-    default: {
-      u8* target = (u8*)page->output + row * page->output_bytes;
-      for (u32 i = 0; i < page->output_bytes; i++) target[i] = i < 16u ? (u8)(value >> (8u * i)) : 0;
-    }
+    default: ((u64*)page->output)[row] = value;
+  }
+}
+WF_DEVICE void store_value(const WfPage* page, u64 row, u128 value) {
+  switch (page->output_bytes) {
+    case 1:
+    case 2:
+    case 4:
+    case 8: store_value(page, row, (u64)value); break;
+    default: ((u128*)page->output)[row] = value;
   }
 }
 
-WF_DEVICE u128 load_entry(const WfPage* page, u32 entry) {
+template <typename T>
+WF_DEVICE T load_entry(const WfPage* page, u32 entry) {
   switch (page->output_bytes) {
     case 1: return ((const u8*)page->dictionary)[entry];
     case 2: return ((const u16*)page->dictionary)[entry];
     case 4: return ((const u32*)page->dictionary)[entry];
-    case 8: return ((const u64*)page->dictionary)[entry];
-    default: return ((const u128*)page->dictionary)[entry];
+    case 8: return (T)((const u64*)page->dictionary)[entry];
+    default: return ((const T*)page->dictionary)[entry];
   }
 }
 
@@ -124,6 +150,11 @@ WF_DEVICE u128 load_entry(const WfPage* page, u32 entry) {
 WF_DEVICE void copy_wide(const WfPage* page, u64 row, const u8* source) {
   u8* target = (u8*)page->output + row * page->output_bytes;
   for (u32 i = 0; i < page->output_bytes; i++) target[i] = source[i];
+}
+
+WF_DEVICE void clear_wide(const WfPage* page, u64 row) {
+  u8* target = (u8*)page->output + row * page->output_bytes;
+  for (u32 i = 0; i < page->output_bytes; i++) target[i] = 0;
 }
 
 WF_DEVICE bool is_wide(const WfPage* page) {
@@ -157,24 +188,132 @@ WF_DEVICE u64 decode_wide(const WfPage* page, u64 row, u32 v, bool dictionary, u
   return 0;
 }
 
-// Carries value `v` to `row`; returns what to raise, or 0.
-WF_DEVICE u64 decode_value(const WfPage* page, const WfTileRuns* runs, u64 row, u32 v) {
-  u128 value = 0;
-  if (page->encoding == WF_DICTIONARY) {
-    u32 entry;
-    if (!wf_run_value(runs, (const u8*)page->values, page->values_len, page->index_width, v, &entry)) return WF_TRUNCATED;
-    if (entry >= page->dictionary_count) return WF_BAD_DICTIONARY_INDEX;
-    if (page->conversion == WF_CODE) value = (u128)(entry + page->code_base);
-    else if (is_wide(page)) return decode_wide(page, row, v, true, entry);
-    else value = load_entry(page, entry);
-  } else {
-    if (is_wide(page)) return decode_wide(page, row, v, false, 0);
-    u128 raw;
-    if (!load_value(page, v, &raw)) return WF_TRUNCATED;
-    if (!convert(page, raw, &value)) return WF_BAD_CAST;
+// The dictionary's entry that value `v` names; returns what to raise, or 0.
+WF_DEVICE u64 find_entry(const WfPage* page, const WfTileRuns* runs, u32 v, u32* entry) {
+  if (!wf_run_value(runs, (const u8*)page->values, page->values_len, page->index_width, v, entry)) return WF_TRUNCATED;
+  return *entry >= page->dictionary_count ? WF_BAD_DICTIONARY_INDEX : 0;
+}
+
+// Carries value `v` to `row`, whatever its length; returns what to raise, or 0.
+WF_DEVICE u64 carry_wide(const WfPage* page, const WfTileRuns* runs, u64 row, u32 v) {
+  if (page->encoding != WF_DICTIONARY) return decode_wide(page, row, v, false, 0);
+  u32 entry;
+  u64 flag = find_entry(page, runs, v, &entry);
+  return flag != 0 ? flag : decode_wide(page, row, v, true, entry);
+}
+
+// Bits of two words of memory.
+struct WfBits {
+  const u64* words;
+  u32 shift, width;
+};
+
+// Where `width` bits (0 to 64) lie, `bit` bits after `data`.
+WF_DEVICE WfBits bits_at(const u8* data, u64 bit, u32 width) {
+  const u8* first = data + (bit >> 3);
+  return WfBits{(const u64*)((u64)first & ~7ull), (u32)((u64)first & 7ull) * 8u + (u32)(bit & 7u), width};
+}
+WF_DEVICE bool needs_both(const WfBits* bits) { return bits->shift + bits->width > 64u; }
+WF_DEVICE u64 bits_of(const WfBits* bits, u64 low, u64 high) {
+  u64 value = low >> bits->shift;
+  if (needs_both(bits)) value |= high << (64u - bits->shift);
+  return bits->width >= 64u ? value : value & ((1ull << bits->width) - 1ull);
+}
+
+// Loads the words of all bits: nothing between the loads waits for one of them.
+WF_DEVICE void load_words(const WfBits* bits, u64* low, u64* high) {
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) low[i] = bits[i].words[0];
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) high[i] = bits[i].words[needs_both(&bits[i]) ? 1 : 0];
+}
+
+// Carries plain integers and floating-point numbers of 4 or 8 bytes.
+WF_DEVICE void carry_plain(const WfPage* page, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+  const u8* data = (const u8*)page->values;
+  u32 width = page->source_bytes;
+  WfBits bits[WF_ITEMS];
+  u64 low[WF_ITEMS], high[WF_ITEMS], flag = 0;
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) {
+    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
+    u32 v = row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
+    bool there = v != WF_NO_VALUE && ((u64)v + 1u) * width <= page->values_len;
+    if (v != WF_NO_VALUE && !there) flag = WF_TRUNCATED;
+    // No bits are zero, wherever they lie.
+    bits[i] = bits_at(data, there ? (u64)v * width * 8u : 0, there ? width * 8u : 0);
   }
-  store_value(page, row, value);
-  return 0;
+  load_words(bits, low, high);
+  bool extends = page->conversion == WF_SIGNED && width == 4u;
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) {
+    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
+    if (row >= last) continue;
+    u64 value = bits_of(&bits[i], low[i], high[i]);
+    if (extends) value = (u64)(i64)(i32)(u32)value;
+    if (page->output_bytes > 8u) store_value(page, row, (u128)(i128)(i64)value);
+    else store_value(page, row, value);
+  }
+  if (flag != 0) wf_raise(error, flag, page->item);
+}
+
+// Carries entries of a dictionary that a `T` holds, or their numbers.
+template <typename T>
+WF_DEVICE void carry_entries(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+  const u8* data = (const u8*)page->values;
+  WfBits bits[WF_ITEMS];
+  u32 entries[WF_ITEMS];
+  u64 low[WF_ITEMS], high[WF_ITEMS], flag = 0;
+  T values[WF_ITEMS];
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) {
+    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
+    u32 v = row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
+    u64 bit = 0;
+    u32 width = 0;
+    entries[i] = WF_NO_VALUE;
+    if (v != WF_NO_VALUE) {
+      WfRunPlace place = wf_run_place(runs, page->values_len, page->index_width, v);
+      if (place.found) {
+        entries[i] = place.value;
+        bit = place.bit;
+        width = place.width;
+      } else {
+        flag |= WF_TRUNCATED;
+      }
+    }
+    bits[i] = bits_at(data, bit, width);
+  }
+  load_words(bits, low, high);
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) {
+    values[i] = 0;
+    if (entries[i] == WF_NO_VALUE) continue;
+    u32 entry = entries[i] + (u32)bits_of(&bits[i], low[i], high[i]);
+    if (entry >= page->dictionary_count) flag |= WF_BAD_DICTIONARY_INDEX;
+    else values[i] = page->conversion == WF_CODE ? (T)(entry + page->code_base) : load_entry<T>(page, entry);
+  }
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) {
+    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
+    if (row < last) store_value(page, row, values[i]);
+  }
+  if (flag != 0) wf_raise(error, flag, page->item);
+}
+
+// Carries values of any other form, up to 16 bytes.
+WF_DEVICE void carry_others(const WfPage* page, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+  for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
+    u32 v = value_of(page, tile, first, row, v0);
+    u128 raw, value = 0;
+    u64 flag = 0;
+    if (v != WF_NO_VALUE) {
+      if (!load_value(page, v, &raw)) flag = WF_TRUNCATED;
+      else if (!convert(page, raw, &value)) flag = WF_BAD_CAST;
+    }
+    store_value(page, row, flag == 0 ? value : (u128)0);
+    if (flag != 0) wf_raise(error, flag, page->item);
+  }
 }
 
 WF_DEVICE bool decode_boolean(const WfPage* page, const WfTileRuns* runs, u32 v, bool* good) {
@@ -188,47 +327,59 @@ WF_DEVICE bool decode_boolean(const WfPage* page, const WfTileRuns* runs, u32 v,
   return *good && (data[v / 8u] >> (v % 8u) & 1u) != 0;
 }
 
-WF_KERNEL(256) decode_values(const WfPage* pages, u32 count, const WfRunStart* starts, const u32* tile_values, WfError* error) {
+// Carries the booleans of a tile: a warp's ballot is a word of the output.
+WF_DEVICE void carry_booleans(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+  for (u64 start = first & ~31ull; start < last; start += blockDim.x) {
+    u64 row = start + threadIdx.x;
+    u32 v = row >= first && row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
+    bool good = true;
+    bool set = v != WF_NO_VALUE && decode_boolean(page, runs, v, &good);
+    u32 bits = __ballot_sync(WF_ALL_LANES, set);
+    u64 word_row = row - wf_lane_id();
+    if (wf_lane_id() == 0 && bits != 0) {
+      if (word_row >= first && word_row + 32u <= last) ((u32*)page->output)[word_row >> 5] = bits;
+      else atomicOr((u32*)page->output + (word_row >> 5), bits);
+    }
+    if (!good) wf_raise(error, WF_TRUNCATED, page->item);
+  }
+}
+
+WF_KERNEL(256) decode_values(const WfPage* pages, const u32* tile_pages, const WfRunStart* starts, const u32* tile_values, WfError* error) {
   __shared__ WfTileRuns runs;
   __shared__ WfTile validity;
   u32 tile = blockIdx.x;
-  const WfPage* page = pages + wf_page_of(pages, count, tile);
-  WfTileRows rows = wf_tile_rows(page, tile);
+  // A copy, which no store into the output can change.
+  const WfPage page = pages[tile_pages[tile]];
+  WfTileRows rows = wf_tile_rows(&page, tile);
   if (rows.kept0 == rows.kept1) return;
-  u64 first = page->first_row + (rows.kept0 - page->skip), last = first + (rows.kept1 - rows.kept0);
-  u32 v0 = tile_values[tile] + (rows.kept0 > rows.row0 ? page->skipped_values : 0u);
-  load_validity(page, first, last, &validity);
-  u32 last_word = (u32)((last - 1u) / 32u - first / 32u);
-  u32 v1 = v0 + validity.before[last_word] + (u32)__popc(validity.words[last_word]);
-  bool hybrid = page->encoding == WF_DICTIONARY || page->encoding == WF_RUN_LENGTH;
-  if (hybrid && v1 > v0) {
-    WfRunStart start = starts[page->first_tile + v0 / WF_TILE];
-    wf_collect_runs((const u8*)page->values, page->values_len, page->index_width, start, v0, v1, &runs);
+  u64 first = page.first_row + (rows.kept0 - page.skip), last = first + (rows.kept1 - rows.kept0);
+  u32 v0 = tile_values[tile] + (rows.kept0 > rows.row0 ? page.skipped_values : 0u);
+  u32 v1 = v0 + (rows.kept1 - rows.kept0);
+  if (page.max_level > 0) {
+    load_validity(&page, first, last, &validity);
+    u32 last_word = (u32)((last - 1u) / 32u - first / 32u);
+    v1 = v0 + validity.before[last_word] + (u32)__popc(validity.words[last_word]);
   }
-  bool boolean = page->conversion == WF_BOOLEAN;
-  for (u64 start = first & ~31ull; start < last; start += blockDim.x) {
-    u64 row = start + threadIdx.x;
-    u32 word = (u32)(row / 32u - first / 32u), bit = (u32)(row % 32u);
-    bool inside = row >= first && row < last;
-    bool valid = inside && (validity.words[word] >> bit & 1u) != 0;
-    u32 v = valid ? v0 + validity.before[word] + (u32)__popc(validity.words[word] & ((1u << bit) - 1u)) : 0;
-    u64 flag = 0;
-    if (boolean) {
-      bool good = true;
-      bool set = valid && decode_boolean(page, &runs, v, &good);
-      u32 bits = __ballot_sync(WF_ALL_LANES, set);
-      u64 word_row = row - bit;
-      if (bit == 0 && bits != 0) {
-        if (word_row >= first && word_row + 32u <= last) ((u32*)page->output)[word_row >> 5] = bits;
-        else atomicOr((u32*)page->output + (word_row >> 5), bits);
-      }
-      flag = good ? 0 : WF_TRUNCATED;
-    } else if (valid) {
-      flag = decode_value(page, &runs, row, v);
-      if (flag != 0) store_value(page, row, 0);
-    } else if (inside) {
-      store_value(page, row, 0);
+  bool hybrid = page.encoding == WF_DICTIONARY || page.encoding == WF_RUN_LENGTH;
+  if (hybrid && v1 > v0) {
+    WfRunStart start = starts[page.first_tile + v0 / WF_TILE];
+    wf_collect_runs((const u8*)page.values, page.values_len, page.index_width, start, v0, v1, &runs);
+  }
+  if (page.conversion == WF_BOOLEAN) {
+    carry_booleans(&page, &runs, &validity, first, last, v0, error);
+  } else if (is_wide(&page) && page.conversion != WF_CODE) {
+    for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
+      u32 v = value_of(&page, &validity, first, row, v0);
+      u64 flag = v == WF_NO_VALUE ? 0 : carry_wide(&page, &runs, row, v);
+      if (flag != 0) wf_raise(error, flag, page.item);
+      if (flag != 0 || v == WF_NO_VALUE) clear_wide(&page, row);
     }
-    if (flag != 0) wf_raise(error, flag, page->item);
+  } else if (page.encoding == WF_DICTIONARY) {
+    if (page.output_bytes <= 8u) carry_entries<u64>(&page, &runs, &validity, first, last, v0, error);
+    else carry_entries<u128>(&page, &runs, &validity, first, last, v0, error);
+  } else if (is_plain_number(&page)) {
+    carry_plain(&page, &validity, first, last, v0, error);
+  } else {
+    carry_others(&page, &validity, first, last, v0, error);
   }
 }

@@ -39,7 +39,7 @@ impl Throughput {
 }
 
 /// Groups that tables are filled with.
-const GROUPS: [usize; 3] = [1_000, 1_000_000, 10_000_000];
+const GROUPS: [usize; 4] = [1_000, 1_000_000, 10_000_000, 60_000_000];
 /// Groups that a table has room for before it grows.
 const GROUPS_MIN: usize = 1 << 14;
 

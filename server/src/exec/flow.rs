@@ -15,7 +15,7 @@ use super::stop::Stop;
 use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
-use crate::operator::{Aggregate, Failure, Gpu, Limit, Result, Rows, Side, Sides, Sort, Window};
+use crate::operator::{Aggregate, Failure, Gpu, Limit, Result, Rows, Side, Sides, Sort, TableKeys, Window};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, ScanKey, Sink, Source};
 use crate::scan::Narrowing;
 
@@ -220,7 +220,8 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
-    /// Leaves out of pipeline `id`'s scan what cannot match the build sides of its joins.
+    /// Leaves out of pipeline `id`'s scan what cannot match the build sides of its joins, and has their tables asked for its
+    /// rows.
     fn narrow_sync(&self, id: PipelineId, sides: &[Side<'_>]) -> Result<()> {
         let narrowing = |key: ScanKey| {
             let values = sides[key.stage].key_values(key.key)?;
@@ -235,10 +236,27 @@ impl Flow<'_> {
             .into_iter()
             .filter_map(narrowing)
             .collect();
-        match by.is_empty() {
+        let asked = self.asked_for_rows(id, sides);
+        match by.is_empty() && asked.is_empty() {
             true => Ok(()),
-            false => self.scans.narrow_sync(id, &by),
+            false => self.scans.narrow_sync(id, &by, &asked),
         }
+    }
+
+    /// Those of the tables of pipeline `id`'s joins that say which rows of its scan are dropped; none where all are because a
+    /// table is empty.
+    fn asked_for_rows(&self, id: PipelineId, sides: &[Side<'_>]) -> Vec<TableKeys> {
+        let stages = &self.graph.pipelines[id].stages;
+        let is_empty = |side: &Side<'_>| side.table().is_some_and(|table| table.rows() == 0);
+        let mut pairs = stages.iter().zip(sides);
+        let is_void = pairs.any(|(stage, side)| stage.join.needs_table() && is_empty(side));
+        if is_void || !self.settings.engine.runtime_filters {
+            return Vec::new();
+        }
+        let joins = self.graph.scan_joins(id).into_iter();
+        joins
+            .filter_map(|stage| TableKeys::of(&stages[stage], Arc::clone(sides[stage].table()?)))
+            .collect()
     }
 
     /// Memory for an operator, none yet.

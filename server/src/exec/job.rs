@@ -58,7 +58,7 @@ impl Job {
             return self.verified(warming);
         }
         let mut sent = false;
-        let ran = self.on_device(&self.graph, warming, &mut |batch| {
+        let ran = self.on_device(&self.graph, &self.inputs, warming, &mut |batch| {
             sent = true;
             self.send(batch)
         });
@@ -75,10 +75,12 @@ impl Job {
         sent.map_err(|_| Stop::error().into())
     }
 
-    /// Runs the graph, or the same one that prunes nothing; its batches go to `send`.
+    /// Runs the graph, or the same one that prunes nothing, with uploads of `inputs`, which nobody has run before; its
+    /// batches go to `send`.
     pub(super) fn on_device(
         &self,
         graph: &Arc<PipelineGraph>,
+        inputs: &[Arc<dyn ExecutionPlan>],
         warming: &Warming,
         send: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<(), Failure> {
@@ -98,7 +100,7 @@ impl Job {
             gpu: &self.gpu,
             graph,
             scans: &scans,
-            inputs: &self.inputs,
+            inputs,
             settings: &self.settings,
             context: &self.context,
             handle: &self.handle,

@@ -13,7 +13,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use tokio::runtime::Handle;
 
-use self::seek::{Filters, Seeking};
+use self::seek::{Search, Seeking};
 use super::Settings;
 use super::flow::{Taker, Wanted};
 use super::metrics::PipelineMetrics;
@@ -21,7 +21,7 @@ use super::schedule::{Bounds, Opening, Schedule};
 use super::stop::Stop;
 use crate::batch::Space;
 use crate::error::Error;
-use crate::operator::{Gpu, Result};
+use crate::operator::{Force, Gpu, Result};
 use crate::pipeline::{PipelineGraph, PipelineId, ScanKey, Source};
 use crate::scan::{Decoded, Fetched, Scan, ScanCounters, ScanSpec};
 use opening::Opened;
@@ -99,8 +99,10 @@ struct Running {
     before: Vec<usize>,
     scan: Option<Arc<Scan>>,
     /// What its rows meet first.
-    filters: Option<Filters>,
-    /// Looks for rows of it by them, if that is worth it.
+    search: Search,
+    /// Whether it waits for the tables of joins even if there is no hope that their keys leave some of it out.
+    is_patient: bool,
+    /// Looks for rows of it by that, and by the tables of joins when they are there, if that is worth it.
     seeking: Option<Arc<Seeking>>,
     failed: Option<DataFusionError>,
     counters: Arc<ScanCounters>,
@@ -139,7 +141,10 @@ impl Scans {
                 .filter_map(|id| ids.iter().position(|scan| scan == id))
                 .collect(),
             scan: None,
-            filters: Filters::of(&graph.pipelines[*id], settings.force()),
+            is_patient: settings.force() == Force::Seek
+                && settings.engine.runtime_filters
+                && !graph.scan_joins(*id).is_empty(),
+            search: Search::of(&graph.pipelines[*id], settings.force()),
             seeking: None,
             failed: None,
             counters: Arc::default(),
@@ -276,8 +281,14 @@ struct EndOnDrop<'a> {
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        let left = self.shared.lock().schedule.end(self.index);
-        // Batches are let go without the lock.
+        let left = {
+            let mut state = self.shared.lock();
+            (
+                state.schedule.end(self.index),
+                state.scans[self.index].seeking.take(),
+            )
+        };
+        // Batches and tables are let go without the lock.
         drop(left);
         self.shared.changed.notify_all();
     }

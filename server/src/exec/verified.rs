@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use futures::TryStreamExt;
 
 use super::job::Job;
@@ -33,7 +34,7 @@ struct Answers {
 impl Job {
     /// Runs the subtree on both, and sends what the device answers if the CPU answers the same.
     pub(super) fn verified(&self, warming: &Warming) -> Result<()> {
-        let answers = match self.on_both(&self.graph, &self.original, warming)? {
+        let answers = match self.on_both(&self.graph, &self.inputs, &self.original, warming)? {
             Ok(answers) => answers,
             Err(reason) => return self.fall_back(&reason, false),
         };
@@ -50,11 +51,12 @@ impl Job {
     fn on_both(
         &self,
         graph: &Arc<PipelineGraph>,
+        inputs: &[Arc<dyn ExecutionPlan>],
         original: &Arc<dyn ExecutionPlan>,
         warming: &Warming,
     ) -> Result<Result<Answers, String>> {
         let mut found = Vec::new();
-        let ran = self.on_device(graph, warming, &mut |batch| {
+        let ran = self.on_device(graph, inputs, warming, &mut |batch| {
             found.push(batch);
             Ok(())
         });
@@ -94,7 +96,10 @@ impl Job {
             return Ok(false);
         };
         let graph = Arc::new(self.graph.unpruned());
-        let Ok(whole) = self.on_both(&graph, &original, warming)? else {
+        // Some operators can run once, and have.
+        let inputs = self.inputs.iter().cloned().map(reset_plan_states);
+        let inputs: Vec<Arc<dyn ExecutionPlan>> = inputs.collect::<Result<_>>()?;
+        let Ok(whole) = self.on_both(&graph, &inputs, &original, warming)? else {
             return Ok(false);
         };
         let is_changed = match (&answers.expected, &whole.expected) {

@@ -72,7 +72,8 @@ pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatc
     Ok(())
 }
 
-/// Compares rows of which these columns are in the same order, each in its place.
+/// Compares rows of which these columns are in the same order, each in its place, the first to sort by first. Behind a
+/// column of sums that are nearly equal in two rows nothing is compared: which of the two comes first is chance.
 ///
 /// # Errors
 /// The first difference in words, or the column that is missing.
@@ -100,8 +101,17 @@ pub fn compare_order(
                 found[0], expected[0]
             ));
         }
+        if are_near_ties(&found) || are_near_ties(&expected) {
+            break;
+        }
     }
     Ok(())
+}
+
+/// Whether two rows that follow each other have values in their first column that count as equal, and are not.
+fn are_near_ties(rows: &[Vec<Cell>]) -> bool {
+    let mut pairs = rows.windows(2);
+    pairs.any(|pair| pair[0][0].equals(&pair[1][0]) && pair[0][0].order(&pair[1][0]).is_ne())
 }
 
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Cell>>, String> {

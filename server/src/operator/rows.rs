@@ -64,15 +64,28 @@ impl Rows {
         if self.filters.is_empty() || batch.rows == 0 {
             return Ok(None);
         }
+        let bitmap = self.mask_sync(gpu, times, batch, space, error)?;
+        let view = bitmap.slice(0..bitmap_bytes(batch.rows))?;
+        select_sync(gpu, view, batch.rows, space).map(Some)
+    }
+
+    /// A bitmap of the rows that the filters keep.
+    pub(super) fn mask_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        space: &Space,
+        error: &ErrorWord,
+    ) -> Result<Buffer> {
         let filters = &self.filters;
         let program = self
             .masks
             .of(gpu, times, batch, (), |columns| mask(columns, filters))?;
         let bitmap = space.take_sync(bitmap_bytes(batch.rows))?;
-        let view = bitmap.slice(0..bitmap_bytes(batch.rows))?;
         let mut heap = Heap::new(space, filters, batch.rows)?;
         loop {
-            let mut more = vec![More::View(view)];
+            let mut more = vec![More::View(bitmap.view())];
             more.extend(heap.as_ref().map(|heap| More::Uses(&heap.bytes)));
             times.timed(space, || {
                 let header = heap.as_ref().map(|heap| &heap.header);
@@ -92,7 +105,7 @@ impl Rows {
                 None => break,
             }
         }
-        select_sync(gpu, view, batch.rows, space).map(Some)
+        Ok(bitmap)
     }
 
     #[allow(clippy::too_many_arguments)]

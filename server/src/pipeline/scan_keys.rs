@@ -1,11 +1,12 @@
-//! Keys of joins by which the scan before them can be narrowed.
+//! Keys of joins by which the scan before them can be narrowed, or rows of it be told that leave no join.
 //!
-//! In: a graph. Out: the columns of a pipeline's scan of which a row must hold a key of a table to leave its join.
+//! In: a graph. Out: the columns of a pipeline's scan of which a row must hold a key of a table to leave its join, and the
+//! joins whose keys are made of such columns alone.
 
 use arrow::datatypes::DataType;
 
 use super::expr::Node;
-use super::{PipelineGraph, PipelineId, Sink, Source};
+use super::{BuildSpec, JoinSpec, PipelineGraph, PipelineId, Sink, Source};
 
 /// A key of a join that is a column of the scan of its pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,29 +22,56 @@ pub struct ScanKey {
 impl PipelineGraph {
     /// The keys by which the scan of pipeline `id` can be narrowed: rows that are dropped by a join unless they match.
     pub fn scan_keys(&self, id: PipelineId) -> Vec<ScanKey> {
-        let pipeline = &self.pipelines[id];
-        let Source::Scan(spec) = &pipeline.source else {
+        let Source::Scan(spec) = &self.pipelines[id].source else {
             return Vec::new();
         };
         let schema = spec.schema();
         let mut found = Vec::new();
-        for (stage, of_stage) in pipeline.stages.iter().enumerate() {
+        for (stage, join, build) in self.dropping(id) {
+            for (key, (probe, built)) in join.keys.iter().zip(&build.keys).enumerate() {
+                if let Node::Column(column, _) = probe.node
+                    && let Some(field) = schema.fields().get(column)
+                    && *field.data_type() == built.data_type
+                    && probe.data_type == built.data_type
+                    && is_narrowing(&built.data_type)
+                {
+                    found.push(ScanKey { stage, key, column });
+                }
+            }
+        }
+        found
+    }
+
+    /// The joins of pipeline `id` whose tables say of each row of its scan whether it is dropped: those that drop rows unless
+    /// they match, by keys over columns of the scan.
+    pub fn scan_joins(&self, id: PipelineId) -> Vec<usize> {
+        let Source::Scan(spec) = &self.pipelines[id].source else {
+            return Vec::new();
+        };
+        let width = spec.schema().fields().len();
+        let of_scan = |join: &JoinSpec| {
+            let columns: Vec<usize> = join.keys.iter().flat_map(|key| key.columns()).collect();
+            // Columns of tables are behind those of the scan.
+            !columns.is_empty() && columns.iter().all(|&column| column < width)
+        };
+        let dropping = self.dropping(id).into_iter();
+        dropping
+            .filter(|(_, join, _)| of_scan(join))
+            .map(|(stage, ..)| stage)
+            .collect()
+    }
+
+    /// The joins of pipeline `id` that drop rows unless their keys match, with what builds their tables.
+    fn dropping(&self, id: PipelineId) -> Vec<(usize, &JoinSpec, &BuildSpec)> {
+        let mut found = Vec::new();
+        for (stage, of_stage) in self.pipelines[id].stages.iter().enumerate() {
             let join = &of_stage.join;
             let Sink::Build(build) = &self.pipelines[join.build].sink else {
                 break;
             };
             // A null that equals a null is in no range, and NOT IN asks whether there are rows at all.
             if join.needs_table() && !join.null_keys && !join.null_aware {
-                for (key, (probe, built)) in join.keys.iter().zip(&build.keys).enumerate() {
-                    if let Node::Column(column, _) = probe.node
-                        && let Some(field) = schema.fields().get(column)
-                        && *field.data_type() == built.data_type
-                        && probe.data_type == built.data_type
-                        && is_narrowing(&built.data_type)
-                    {
-                        found.push(ScanKey { stage, key, column });
-                    }
-                }
+                found.push((stage, join, build));
             }
             // What is left in its table depends on all rows that it sees.
             if join.keeps_table() || !join.passes_rows() {

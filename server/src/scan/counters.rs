@@ -40,7 +40,7 @@ pub struct ScanCounts {
     pub pages_pruned: u64,
     /// Those among them that the keys of joins ruled out.
     pub pages_pruned_by_joins: u64,
-    /// Row groups left out, of those read for the columns of filters, because no row of them was wanted.
+    /// Row groups left out, of those read for the columns of filters and joins, because no row of them was wanted.
     pub row_groups_pruned_by_rows: u64,
     /// Data pages left out likewise, of row groups of which others are read.
     pub pages_pruned_by_rows: u64,

@@ -38,7 +38,7 @@ pub use counters::{ScanCounters, ScanCounts};
 pub use decode::{Decoded, ScanKernels};
 pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
-pub use narrow::Narrowing;
+pub use narrow::{Narrowing, numbers};
 pub use readers::Turn;
 pub use seek::{SomeColumns, Sought};
 pub use spec::ScanSpec;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat, rank};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Operator;
@@ -44,6 +44,17 @@ impl Scan {
         }
         let bounds = self.bounds(self.spec.column_name(column));
         bounds.is_ok_and(|(least, most)| is_clustered(&least, &most).unwrap_or(false))
+    }
+
+    /// The least and the greatest number that a column of numbers, days, times or decimals of 64 bits may hold; `None` if that is
+    /// not known, or it is none.
+    pub fn numbers(&self, column: usize) -> Option<(i128, i128)> {
+        if self.spec.columns[column] >= self.spec.file_columns {
+            return None;
+        }
+        let (least, most) = self.bounds(self.spec.column_name(column)).ok()?;
+        let (least, most) = (numbers(&least)?, numbers(&most)?);
+        Some((*least.iter().min()?, *most.iter().max()?))
     }
 
     /// The least and the greatest values of a column of files in all row groups or pages.
@@ -212,6 +223,23 @@ fn is_clustered(least: &ArrayRef, most: &ArrayRef) -> Option<bool> {
     };
     let all: usize = (0..count).filter(known).map(overlaps).sum::<usize>() + unknown * count;
     Some(count > 1 && all * 2 <= count * count)
+}
+
+/// Values as numbers whose differences say how far they lie apart; `None` if some are null, or of a type that has no such
+/// numbers.
+pub fn numbers(values: &ArrayRef) -> Option<Vec<i128>> {
+    if values.null_count() > 0 {
+        return None;
+    }
+    if let DataType::Decimal128(..) = values.data_type() {
+        return Some(values.as_primitive::<Decimal128Type>().values().to_vec());
+    }
+    let is_number = values.data_type().is_integer() || values.data_type().is_temporal();
+    let wide = is_number.then(|| cast(values, &DataType::Int64).ok()).flatten()?;
+    let wide = wide
+        .as_primitive_opt::<Int64Type>()
+        .filter(|wide| wide.null_count() == 0)?;
+    Some(wide.values().iter().map(|&value| i128::from(value)).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Rows that are looked for before all columns of them are read.
 //!
-//! In: which columns say what is wanted, and then the numbers of the rows that are. Out: a scan of those columns alone,
+//! In: which columns say what is wanted, and then ranges of the rows that are. Out: a scan of those columns alone,
 //! and of a partition the row groups and pages that hold those rows. It knows neither filters nor devices.
 
 use std::collections::HashMap;
@@ -56,22 +56,25 @@ impl Scan {
         self.of_groups(&columns.spec, groups)
     }
 
-    /// What is read of a partition for the rows `wanted` of it, by their numbers, ascending and at least one: a scan of one
-    /// partition, with the row groups and pages left out that it leaves out. `None` if that is nothing.
+    /// What is read of a partition for the rows `wanted` of it, ascending ranges and at least one: a scan of one partition, with
+    /// the row groups and pages left out that it leaves out. `None` if that is nothing.
     ///
     /// # Errors
     /// As [`Self::of_columns`].
-    pub fn of_rows(&self, partition: usize, wanted: &[u32]) -> Result<Option<Sought>> {
+    pub fn of_rows(&self, partition: usize, wanted: &[Range<usize>]) -> Result<Option<Sought>> {
         let partition = &self.partitions[partition];
-        let (mut groups, mut rest) = (Vec::new(), wanted);
-        let mut first = 0;
+        let mut groups = Vec::new();
+        let (mut first, mut done) = (0, 0);
         for group in &self.groups[partition.groups.clone()] {
             let end = first + group.rows;
-            let (here, behind) = rest.split_at(rest.partition_point(|&row| (row as usize) < end));
+            done += wanted[done..].partition_point(|range| range.end <= first);
+            let here = wanted[done..].iter().take_while(|range| range.start < end);
+            let here = here.map(|range| range.start.max(first) - first..range.end.min(end) - first);
+            let here: Vec<Range<usize>> = here.collect();
             if !here.is_empty() {
-                groups.push(narrowed(group, here.iter().map(|&row| row as usize - first)));
+                groups.push(narrowed(group, &here));
             }
-            (first, rest) = (end, behind);
+            first = end;
         }
         let row_groups = partition.groups.len() - groups.len();
         let rows: usize = groups.iter().map(|group: &Group| group.rows).sum();
@@ -140,7 +143,7 @@ fn of_columns(file: &OpenFile, columns: &[usize]) -> OpenFile {
 }
 
 /// A row group of which at least the rows `wanted` are read, by their numbers among those that were.
-fn narrowed(group: &Group, wanted: impl Iterator<Item = usize>) -> Group {
+fn narrowed(group: &Group, wanted: &[Range<usize>]) -> Group {
     let whole = std::iter::once(0..group.rows).collect::<Vec<_>>();
     let kept = group.kept.as_deref().unwrap_or(&whole);
     let wanted = ranges(kept, wanted);
@@ -156,19 +159,25 @@ fn narrowed(group: &Group, wanted: impl Iterator<Item = usize>) -> Group {
 }
 
 /// The rows `wanted`, ascending numbers among the rows of `kept`, as ranges of the row group's.
-fn ranges(kept: &[Range<usize>], wanted: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+fn ranges(kept: &[Range<usize>], wanted: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let (mut of, mut before) = (0, 0);
-    for row in wanted {
-        while kept.get(of).is_some_and(|range| row >= before + range.len()) {
-            before += kept[of].len();
-            of += 1;
-        }
-        let Some(range) = kept.get(of) else { break };
-        let row = range.start + row - before;
-        match found.last_mut() {
-            Some(last) if last.end == row => last.end += 1,
-            _ => found.push(row..row + 1),
+    for range in wanted {
+        let mut row = range.start;
+        while let Some(rows) = kept.get(of).filter(|_| row < range.end) {
+            let end = before + rows.len();
+            if row < end {
+                let start = rows.start + row - before;
+                row = range.end.min(end);
+                let place = start..rows.start + row - before;
+                match found.last_mut() {
+                    Some(last) if last.end == place.start => last.end = place.end,
+                    _ => found.push(place),
+                }
+            }
+            if row >= end {
+                (of, before) = (of + 1, end);
+            }
         }
     }
     found
@@ -176,18 +185,47 @@ fn ranges(kept: &[Range<usize>], wanted: impl Iterator<Item = usize>) -> Vec<Ran
 
 #[cfg(test)]
 #[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
+#[expect(clippy::print_stdout, reason = "random tests print their seed")]
 mod tests {
+    use kernels::selftest::Random;
+
     use super::*;
 
     #[test]
     fn numbers_of_kept_rows_are_places_in_the_row_group() {
-        let of = |kept: &[Range<usize>], wanted: &[usize]| ranges(kept, wanted.iter().copied());
-        assert_eq!(of(&[0..100], &[3, 4, 5, 99]), [3..6, 99..100]);
+        assert_eq!(ranges(&[0..100], &[3..4, 4..6, 99..100]), [3..6, 99..100]);
         let kept = [10..20, 50..52, 90..100];
         assert_eq!(
-            of(&kept, &[0, 9, 10, 11, 12, 21]),
+            ranges(&kept, &[0..1, 9..13, 21..22]),
             [10..11, 19..20, 50..52, 90..91, 99..100]
         );
-        assert!(of(&kept, &[]).is_empty());
+        assert_eq!(ranges(&kept, &[5..22]), [15..20, 50..52, 90..100]);
+        assert_eq!(ranges(&kept, &[10..11, 12..13]), [50..51, 90..91]);
+        assert!(ranges(&kept, &[]).is_empty());
+    }
+
+    #[test]
+    fn each_wanted_row_keeps_its_place() {
+        for seed in 0..200 {
+            println!("seed {seed}");
+            let mut random = Random::new(seed);
+            // Ranges with gaps between them.
+            let mut drawn = |count: u64, gap_min: u64| -> Vec<Range<usize>> {
+                let mut end = 0;
+                let one = |_| {
+                    let start = end + gap_min + random.below(5);
+                    end = start + 1 + random.below(6);
+                    start as usize..end as usize
+                };
+                (0..count).map(one).collect()
+            };
+            let (kept, mut wanted) = (drawn(20, 1), drawn(10, 0));
+            let rows: Vec<usize> = kept.iter().cloned().flatten().collect();
+            wanted.retain(|range| range.end <= rows.len());
+            let expected: Vec<usize> = wanted.iter().cloned().flatten().map(|row| rows[row]).collect();
+            let found = ranges(&kept, &wanted);
+            assert_eq!(found.iter().cloned().flatten().collect::<Vec<_>>(), expected);
+            assert!(found.is_sorted_by(|one, next| one.end < next.start), "{found:?}");
+        }
     }
 }

@@ -206,6 +206,14 @@ mod tests {
         assert_eq!(near.compare(&expected, &["k", "v"]), Ok(()));
         let other_order = answer(&[2, 1], &[1.5, 0.5]).compare(&expected, &["k"]);
         assert!(other_order.unwrap_err().starts_with("order: row 0 has k"));
+        let by_both = |found: Answer, expected: &Answer| found.compare(expected, &["v", "k"]);
+        let nearly_tied = answer(&[1, 2], &[0.5, 0.5 + 1e-12]);
+        assert_eq!(
+            by_both(answer(&[2, 1], &[0.5, 0.5 + 1e-12]), &nearly_tied),
+            Ok(())
+        );
+        let tied = answer(&[1, 2], &[0.5, 0.5]);
+        assert!(by_both(answer(&[2, 1], &[0.5, 0.5]), &tied).is_err());
         assert!(answer(&[1, 2], &[0.5, 1.6]).compare(&expected, &[]).is_err());
         assert!(answer(&[1], &[0.5]).compare(&expected, &[]).is_err());
     }

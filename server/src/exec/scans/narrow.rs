@@ -1,13 +1,14 @@
 //! Scans that become smaller when the tables of the joins behind them are there.
 //!
-//! In: ranges of the keys of those tables. Out: less to read. A scan for which there is hope of that is opened, and not read
+//! In: ranges of the keys of those tables, and the tables themselves. Out: less to read. A scan for which there is hope of that is opened, and not read
 //! ahead if what it waits for is small: see [`super::Schedule`].
 
 use std::sync::Arc;
 
 use super::super::metrics::PipelineMetrics;
+use super::seek::Seeking;
 use super::{EndOnDrop, Opening, Scans, State, host_bytes};
-use crate::operator::Result;
+use crate::operator::{Result, TableKeys};
 use crate::pipeline::{PipelineId, ScanKey};
 use crate::scan::Narrowing;
 
@@ -33,10 +34,21 @@ impl Scans {
         Ok(keys?)
     }
 
-    /// Leaves out of pipeline `id`'s scan what no narrowing wants; what was begun before stays. To be called when
-    /// [`Self::keys_sync`] has said by what, before the scan is run.
-    pub(in crate::exec) fn narrow_sync(&self, id: PipelineId, by: &[Narrowing]) -> Result<()> {
+    /// Leaves out of pipeline `id`'s scan what no narrowing wants, and has its rows looked for by `tables` where that is worth
+    /// it; what was begun before stays. To be called when [`Self::keys_sync`] has said by what it is narrowed, before the
+    /// scan is run.
+    pub(in crate::exec) fn narrow_sync(
+        &self,
+        id: PipelineId,
+        by: &[Narrowing],
+        tables: &[TableKeys],
+    ) -> Result<()> {
         let shared = &*self.shared;
+        shared.wait_for(|state| {
+            let is_waiting = |index| state.schedule.opening(index) == Opening::Waiting;
+            let index = state.index_of(id).filter(|&index| is_waiting(index));
+            index.is_none_or(|index| state.scans[index].is_late).then_some(())
+        })?;
         let held = {
             let mut state = shared.lock();
             state.index_of(id).and_then(|index| {
@@ -47,17 +59,20 @@ impl Scans {
         let Some((index, scan, begun)) = held else {
             return Ok(());
         };
-        let narrowed = scan.narrowed_sync(begun, by)?;
-        let filters = shared.lock().scans[index].filters.clone();
-        let seeking = match (&narrowed, filters) {
-            (Some(narrowed), Some(filters)) => filters.sought(narrowed).map(Arc::new),
-            _ => None,
+        let narrowed = match by.is_empty() {
+            true => None,
+            false => scan.narrowed_sync(begun, by)?,
         };
+        let search = shared.lock().scans[index].search.clone();
+        let seeking = search.sought(narrowed.as_ref().unwrap_or(&scan), tables);
         let mut state = shared.lock();
         state.schedule.let_on(index, narrowed.as_ref().map(host_bytes));
+        // What looks by filters alone goes on with what it has found out.
+        if narrowed.is_some() || seeking.as_ref().is_some_and(Seeking::asks_tables) {
+            state.scans[index].seeking = seeking.map(Arc::new);
+        }
         if let Some(narrowed) = narrowed {
             state.scans[index].scan = Some(Arc::new(narrowed));
-            state.scans[index].seeking = seeking;
         }
         drop(state);
         shared.changed.notify_all();
@@ -73,7 +88,7 @@ impl Scans {
             column,
             ranges: Vec::new(),
         };
-        self.narrow_sync(id, &[nothing])?;
+        self.narrow_sync(id, &[nothing], &[])?;
         let index = self.shared.begin(id)?;
         let _ended = EndOnDrop {
             shared: &self.shared,

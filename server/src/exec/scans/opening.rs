@@ -52,14 +52,14 @@ struct Unopened {
 impl Unopened {
     fn opened(&self, opened: Result<Scan, DataFusionError>) {
         let shared = &self.shared;
-        let (mut keys, filters) = {
+        let (mut keys, search, is_patient) = {
             let running = &shared.lock().scans[self.index];
-            (running.keys.clone(), running.filters.clone())
+            (running.keys.clone(), running.search.clone(), running.is_patient)
         };
         let mut seeking = None;
         if let Ok(scan) = &opened {
             keys.retain(|key| scan.is_clustered(key.column));
-            seeking = filters.and_then(|filters| filters.sought(scan));
+            seeking = search.sought(scan, &[]);
         }
         let mut state = shared.lock();
         if shared.is_stopped() {
@@ -74,7 +74,7 @@ impl Unopened {
                     row_groups_pruned = scan.row_groups_pruned(),
                     "scan opened"
                 );
-                let before = (!keys.is_empty()).then(|| state.scans[self.index].before.clone());
+                let before = (is_patient || !keys.is_empty()).then(|| state.scans[self.index].before.clone());
                 state.schedule.opened(self.index, host_bytes(&scan), before);
                 state.scans[self.index].keys = keys;
                 state.scans[self.index].seeking = seeking.map(Arc::new);

@@ -371,6 +371,7 @@ async fn whatever_is_forced_and_verified() {
         DebugForce::Groups,
         DebugForce::Lists,
         DebugForce::SmallTables,
+        DebugForce::Seek,
         DebugForce::Swap,
     ] {
         for executor in [Executor::Streaming, Executor::InMemory] {

@@ -91,6 +91,14 @@ impl Side<'_> {
         }
     }
 
+    /// The table, if it is there.
+    pub fn table(&self) -> Option<&Arc<Table>> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Rows(_) => None,
+        }
+    }
+
     fn undecided_rows(&self) -> Option<usize> {
         match self {
             Self::Table(_) => None,

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, UInt64Array};
 use arrow::compute::{SortOptions, cast, concat, filter, partition, sort};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::ScalarValue;
 
 use super::super::{Failure, Gpu, KernelTimes, Result};
@@ -17,6 +17,7 @@ use crate::batch::{DeviceBatch, Repr, Space};
 use crate::error::Error;
 use crate::pipeline::expr::{Expr, Node};
 use crate::pipeline::kernels::may_be_dense;
+use crate::scan::numbers;
 
 /// Ascending ranges, both ends inside, that hold all keys but nulls; none if there is no key.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,19 +114,6 @@ fn ends(sorted: &ArrayRef, firsts: &[usize]) -> Vec<usize> {
     gaps.push(firsts.len());
     gaps.sort_unstable();
     gaps
-}
-
-/// Keys as numbers whose differences say how far they lie apart.
-fn numbers(keys: &ArrayRef) -> Option<Vec<i128>> {
-    if let DataType::Decimal128(..) = keys.data_type() {
-        return Some(keys.as_primitive::<Decimal128Type>().values().to_vec());
-    }
-    let is_number = keys.data_type().is_integer() || keys.data_type().is_temporal();
-    let wide = is_number.then(|| cast(keys, &DataType::Int64).ok()).flatten()?;
-    let wide = wide
-        .as_primitive_opt::<Int64Type>()
-        .filter(|wide| wide.null_count() == 0)?;
-    Some(wide.values().iter().map(|&value| i128::from(value)).collect())
 }
 
 fn scalar(word: u64, data_type: &DataType) -> Option<ScalarValue> {

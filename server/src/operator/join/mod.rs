@@ -13,6 +13,7 @@ mod rest;
 mod sides;
 mod swapped;
 mod table;
+mod table_keys;
 
 pub use build::Build;
 pub use chain::Joins;
@@ -20,6 +21,7 @@ pub use foreseen::{Foretold, foreseen_joins};
 pub use gathered::{Gathered, Side, may_swap, settled_sync};
 pub use sides::Sides;
 pub use table::Table;
+pub use table_keys::TableKeys;
 
 use std::sync::Arc;
 

@@ -308,6 +308,16 @@ async fn a_scan_is_narrowed_by_values_of_its_columns() {
         .filter(|&column| scan.is_clustered(column))
         .collect();
     assert_eq!(clustered, [0, 1, 2, 5], "id, day, text and wide go up");
+    let numbers: Vec<Option<(i128, i128)>> = [0, 1, 2, 5, 7].map(|column| scan.numbers(column)).into();
+    let last = ROWS as i128 - 1;
+    let expected = [
+        Some((0, last)),
+        Some((0, last / 40)),
+        None,
+        Some((0, last << 70)),
+        None,
+    ];
+    assert_eq!(numbers, expected, "of id, day and wide");
 
     // Two columns at once, texts among them; what was begun stays.
     let text = |row: i64| ScalarValue::Utf8(Some(format!("text {row:06}")));

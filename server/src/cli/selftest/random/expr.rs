@@ -191,7 +191,8 @@ impl Expressions<'_> {
             1 => format!("({a} - {})", self.of(Class::Decimal, depth)),
             2 => format!("({a} * cast(0.5 as decimal(3, 2)))"),
             3 => format!("abs({a})"),
-            4 => format!("round({a}, 1)"),
+            // DataFusion plans one type for what is rounded and makes another.
+            4 => format!("cast(round({a}, 1) as decimal(20, 3))"),
             5 => format!("cast({a} as decimal(20, 3))"),
             _ => format!("cast({} as decimal(20, 2))", self.of(Class::Int, depth)),
         }

@@ -57,7 +57,7 @@ impl Generator {
             statement.order = (1..=statement.first.items.len())
                 .map(|at| format!("{at}{}", pick(&mut self.random, &way)))
                 .collect();
-            if self.random.chance(60) {
+            if self.random.chance(60) && !statement.is_distinct_float() {
                 statement.limit = format!("limit {}", self.random.below(30));
                 if self.random.chance(40) {
                     statement

@@ -57,6 +57,15 @@ pub enum Relation {
     Derived(Box<Select>),
 }
 
+impl Statement {
+    /// Whether it is the different values of a floating-point column, of which DataFusion cannot tell the first few where
+    /// there is NaN among them.
+    pub fn is_distinct_float(&self) -> bool {
+        let is_one_float = matches!(&self.first.items[..], [item] if item.ends_with(" as double)"));
+        self.more.is_empty() && self.first.distinct && is_one_float
+    }
+}
+
 impl fmt::Display for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.first)?;
