@@ -24,6 +24,7 @@ mod seek_joins;
 mod sessions;
 mod shutdown;
 mod signing_in;
+mod swaps;
 mod text;
 mod tickets;
 mod verify;

@@ -15,7 +15,7 @@ use crate::both::{Both, differ};
 const FACTS: usize = 1400;
 const DIMENSIONS: usize = 70;
 const PARTITIONS: [usize; 3] = [1, 2, 7];
-const FORCED: [&str; 5] = ["none", "groups", "lists", "small_tables", "seek"];
+const FORCED: [&str; 6] = ["none", "groups", "lists", "small_tables", "seek", "swap"];
 
 /// Under `FACTS` and `DIMS`, each in so many row groups.
 const STATEMENTS: [&str; 34] = [
@@ -64,11 +64,11 @@ const STATEMENTS: [&str; 34] = [
 const NAMES: [&str; 6] = ["ab", "日本語", "", "twelve bytes and more", "ä", "zab"];
 
 /// None for a share of the numbers.
-fn some<T>(number: usize, every: usize, value: T) -> Option<T> {
+pub(crate) fn some<T>(number: usize, every: usize, value: T) -> Option<T> {
     (number % every != 1).then_some(value)
 }
 
-fn column<A: FromIterator<T> + arrow::array::Array + 'static, T>(
+pub(crate) fn column<A: FromIterator<T> + arrow::array::Array + 'static, T>(
     rows: usize,
     value: impl Fn(usize) -> T,
 ) -> ArrayRef {
@@ -195,4 +195,9 @@ async fn tables_that_grow() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_looked_for_before_they_are_read() {
     check(FORCED[4]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sides_that_change_places() {
+    check(FORCED[5]).await;
 }

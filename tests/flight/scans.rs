@@ -150,7 +150,7 @@ const NARROWING: [&str; 12] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn joins_leave_row_groups_and_pages_unread() {
     let (_folder, _server, mut client) = client().await;
-    for force in ["none", "groups", "small_tables"] {
+    for force in ["none", "groups", "small_tables", "swap"] {
         let set = format!("set debug_force = '{force}'");
         client.update(&set).await.expect("an option");
         for sql in NARROWING {

@@ -88,10 +88,12 @@ choice! {
         Groups = "groups",
         /// A join's table lists the rows of each key, even where each has one; pairs leave a few at a time.
         Lists = "lists",
-        /// Hash tables start with room for a few keys and grow.
+        /// Hash tables start with room for a few keys and grow; no build side of a join has too few rows to change places.
         SmallTables = "small_tables",
         /// Rows of scans are looked for by the columns of their filters before other columns are read.
         Seek = "seek",
+        /// The sides of a join change places wherever they may, however many rows they have.
+        Swap = "swap",
     }
 }
 

@@ -15,9 +15,7 @@ use super::stop::Stop;
 use super::{Settings, uploading};
 use crate::batch::{DeviceBatch, Space};
 use crate::error::Error;
-use crate::operator::{
-    Aggregate, Build, Failure, Gpu, Joins, Limit, Result, Rows, Sort, Table, TableKeys, Window,
-};
+use crate::operator::{Aggregate, Failure, Gpu, Limit, Result, Rows, Side, Sides, Sort, TableKeys, Window};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, ScanKey, Sink, Source};
 use crate::scan::Narrowing;
 
@@ -184,60 +182,15 @@ impl Flow<'_> {
         Ok(wanted)
     }
 
-    /// The table that pipeline `id` builds, unless somebody had it built.
-    fn table(&self, id: PipelineId) -> Result<Arc<Table>> {
-        match self.shared.ask(id) {
-            Asked::Alone => Ok(Arc::new(self.build(id)?)),
-            Asked::First => {
-                let table = Arc::new(self.build(id)?);
-                self.shared.keep(id, &Made::Table(Arc::clone(&table)));
-                Ok(table)
-            }
-            Asked::Later(Made::Table(table)) => Ok(table),
-            Asked::Later(Made::Rows(_)) => Err(no_table(id)),
-        }
-    }
-
-    /// The keys of the table that pipeline `id` builds by whose values a scan can be narrowed.
-    fn asked_sync(&self, id: PipelineId) -> Result<Vec<usize>> {
-        let mut asked = Vec::new();
-        for reader in self.graph.readers(id) {
-            let stages = &self.graph.pipelines[reader].stages;
-            for of_scan in self.scans.keys_sync(reader)? {
-                if stages[of_scan.stage].join.build == id && !asked.contains(&of_scan.key) {
-                    asked.push(of_scan.key);
-                }
-            }
-        }
-        Ok(asked)
-    }
-
-    fn build(&self, id: PipelineId) -> Result<Table> {
-        let (pipeline, metrics) = (&self.graph.pipelines[id], &self.metrics[id]);
-        let Sink::Build(spec) = &pipeline.sink else {
-            return Err(no_table(id));
-        };
-        let (filters, outputs) = (pipeline.filters.clone(), pipeline.outputs.clone());
-        let mut build = Build::new(filters, outputs, spec.clone(), self.settings.force());
-        let space = self.gather(id, &mut |batch, space| {
-            build.add_sync(self.gpu, &metrics.times, batch, space)
-        })?;
-        let asked = self.asked_sync(id)?;
-        let table = build.finish_sync(self.gpu, &metrics.times, &pipeline.output, &asked, space)?;
-        metrics.rows(table.rows());
-        Ok(table)
-    }
-
     /// The rows of pipeline `id` after its joins.
     fn source(&self, id: PipelineId, take: &mut Taker<'_>) -> Result<Wanted> {
         let stages = &self.graph.pipelines[id].stages;
         if stages.is_empty() {
             return self.read(id, take);
         }
-        let tables = stages.iter().map(|stage| self.table(stage.join.build));
-        let tables: Vec<Arc<Table>> = tables.collect::<Result<_>>()?;
-        self.narrow_sync(id, &tables)?;
-        let mut joins = Joins::new(stages, tables);
+        let sides = self.sides(id)?;
+        self.narrow_sync(id, &sides)?;
+        let mut joins = Sides::new(self.gpu, stages, sides, self.settings.force());
         let times = &self.metrics[id].joins;
         let mut out = |batch: DeviceBatch, space: Space| {
             Ok(match take(batch, space)? {
@@ -261,16 +214,17 @@ impl Flow<'_> {
                 ControlFlow::Break(()) => Ok(Wanted::Enough),
             })?;
         }
-        if wanted == Wanted::More && joins.finish_sync(self.gpu, times, &mut out)?.is_break() {
+        if wanted == Wanted::More && self.finish(id, &mut joins, &mut out)?.is_break() {
             wanted = Wanted::Enough;
         }
         Ok(wanted)
     }
 
-    /// Leaves out of pipeline `id`'s scan what cannot match the tables of its joins, and has them asked for its rows.
-    fn narrow_sync(&self, id: PipelineId, tables: &[Arc<Table>]) -> Result<()> {
+    /// Leaves out of pipeline `id`'s scan what cannot match the build sides of its joins, and has their tables asked for its
+    /// rows.
+    fn narrow_sync(&self, id: PipelineId, sides: &[Side<'_>]) -> Result<()> {
         let narrowing = |key: ScanKey| {
-            let values = tables[key.stage].key_values(key.key)?;
+            let values = sides[key.stage].key_values(key.key)?;
             Some(Narrowing {
                 column: key.column,
                 ranges: values.0.clone(),
@@ -282,7 +236,7 @@ impl Flow<'_> {
             .into_iter()
             .filter_map(narrowing)
             .collect();
-        let asked = self.asked_for_rows(id, tables);
+        let asked = self.asked_for_rows(id, sides);
         match by.is_empty() && asked.is_empty() {
             true => Ok(()),
             false => self.scans.narrow_sync(id, &by, &asked),
@@ -291,16 +245,17 @@ impl Flow<'_> {
 
     /// Those of the tables of pipeline `id`'s joins that say which rows of its scan are dropped; none where all are because a
     /// table is empty.
-    fn asked_for_rows(&self, id: PipelineId, tables: &[Arc<Table>]) -> Vec<TableKeys> {
+    fn asked_for_rows(&self, id: PipelineId, sides: &[Side<'_>]) -> Vec<TableKeys> {
         let stages = &self.graph.pipelines[id].stages;
-        let mut pairs = stages.iter().zip(tables);
-        let is_void = pairs.any(|(stage, table)| stage.join.needs_table() && table.rows() == 0);
+        let is_empty = |side: &Side<'_>| side.table().is_some_and(|table| table.rows() == 0);
+        let mut pairs = stages.iter().zip(sides);
+        let is_void = pairs.any(|(stage, side)| stage.join.needs_table() && is_empty(side));
         if is_void || !self.settings.engine.runtime_filters {
             return Vec::new();
         }
         let joins = self.graph.scan_joins(id).into_iter();
         joins
-            .filter_map(|stage| TableKeys::of(&stages[stage], Arc::clone(&tables[stage])))
+            .filter_map(|stage| TableKeys::of(&stages[stage], Arc::clone(sides[stage].table()?)))
             .collect()
     }
 
@@ -348,6 +303,4 @@ fn no_rows(id: PipelineId) -> Failure {
     Error::internal(format!("pipeline {id} has no rows to hand on")).into()
 }
 
-fn no_table(id: PipelineId) -> Failure {
-    Error::internal(format!("pipeline {id} builds no table for a join")).into()
-}
+mod sides;

@@ -84,6 +84,12 @@ impl PipelineMetrics {
         add("pages_pruned_by_rows", counts.pages_pruned_by_rows);
     }
 
+    /// The sides of one of its joins changed places.
+    pub(super) fn swapped(&self) {
+        let counter = MetricBuilder::new(&self.set).counter(format!("p{}_sides_swapped", self.id), 0);
+        counter.add(1);
+    }
+
     /// Time in which it waited for its source.
     pub(super) fn waited(&self, time: Duration) {
         self.wait_time.add_duration(time);

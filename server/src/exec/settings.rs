@@ -31,6 +31,7 @@ impl Settings {
             DebugForce::Lists => Force::Lists,
             DebugForce::SmallTables => Force::SmallTables,
             DebugForce::Seek => Force::Seek,
+            DebugForce::Swap => Force::Swap,
         }
     }
 

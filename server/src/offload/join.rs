@@ -118,6 +118,8 @@ impl Lowering {
             residual: Vec::new(),
             null_keys,
             null_aware: join.null_aware,
+            // Somebody above may rely on it.
+            keeps_order: plan.properties().output_ordering().is_some(),
             table,
             input,
         };

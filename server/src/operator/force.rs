@@ -10,8 +10,10 @@ pub enum Force {
     Groups,
     /// A join's table lists the rows of each key, even where each has one; pairs leave a few at a time.
     Lists,
-    /// Hash tables start with room for a few keys and grow.
+    /// Hash tables start with room for a few keys and grow; no build side of a join has too few rows to change places.
     SmallTables,
     /// Rows of scans are looked for by the columns of their filters and joins before the others are read.
     Seek,
+    /// The sides of a join change places wherever they may, however many rows they have.
+    Swap,
 }

@@ -1,5 +1,6 @@
 //! Batches that an operator keeps until all have come.
 
+use super::columns::used;
 use super::concat::concat_sync;
 use super::{Gpu, Result};
 use crate::batch::{DeviceBatch, Space};
@@ -22,6 +23,22 @@ impl Kept {
     /// How many rows are kept.
     pub(super) fn rows(&self) -> usize {
         self.batches.iter().map(|(batch, _)| batch.rows).sum()
+    }
+
+    /// What is kept.
+    pub(super) fn batches(&self) -> impl Iterator<Item = &DeviceBatch> {
+        self.batches.iter().map(|(batch, _)| batch)
+    }
+
+    /// Bytes of what is kept, those that several batches lead to as often.
+    pub(super) fn bytes(&self) -> usize {
+        let buffers = self.batches().flat_map(used);
+        buffers.map(kernels::Buffer::len_bytes).sum()
+    }
+
+    /// The batches themselves, each with the space that holds it.
+    pub(super) fn take_batches(&mut self) -> Vec<(DeviceBatch, Space)> {
+        std::mem::take(&mut self.batches)
     }
 
     /// All rows as one batch, which `space` holds if there was more than one; `None` if there are none.

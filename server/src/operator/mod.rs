@@ -26,7 +26,7 @@ pub use aggregate::Aggregate;
 pub use force::Force;
 pub use foreseen::Foreseen;
 pub use gpu::Gpu;
-pub use join::{Build, Foretold, Joins, Table, TableKeys};
+pub use join::{Build, Foretold, Gathered, Side, Sides, Table, TableKeys, may_swap, settled_sync};
 pub use limit::Limit;
 pub use program::KernelTimes;
 pub use rows::Rows;

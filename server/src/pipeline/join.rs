@@ -49,6 +49,8 @@ pub struct JoinSpec {
     pub null_keys: bool,
     /// Whether this is NOT IN: a null on either side makes the answer unknown.
     pub null_aware: bool,
+    /// Whether rows must leave in the order in which they come.
+    pub keeps_order: bool,
     /// Columns of the table.
     pub table: SchemaRef,
     /// Columns before it.
@@ -86,6 +88,7 @@ impl PartialEq for JoinSpec {
             residual,
             null_keys,
             null_aware,
+            keeps_order,
             table,
             input,
         } = self;
@@ -95,6 +98,7 @@ impl PartialEq for JoinSpec {
             && *residual == other.residual
             && *null_keys == other.null_keys
             && *null_aware == other.null_aware
+            && *keeps_order == other.keeps_order
             && same_columns(table, &other.table)
             && same_columns(input, &other.input)
     }
@@ -126,6 +130,11 @@ impl JoinSpec {
             self.join_type,
             JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full
         )
+    }
+
+    /// Whether the last column says of each row whether it has a match.
+    pub fn adds_mark(&self) -> bool {
+        matches!(self.join_type, JoinType::LeftMark | JoinType::RightMark)
     }
 
     /// Whether nothing can leave if the table is empty.

@@ -372,6 +372,7 @@ async fn whatever_is_forced_and_verified() {
         DebugForce::Lists,
         DebugForce::SmallTables,
         DebugForce::Seek,
+        DebugForce::Swap,
     ] {
         for executor in [Executor::Streaming, Executor::InMemory] {
             let mut engine = streaming();
@@ -431,15 +432,19 @@ async fn a_subquery_of_two_rows_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_midway_all_memory_is_back() {
     let given = given().await;
-    for (sql, ..) in QUERIES {
-        for batches in [0, 1] {
-            let planned = given.planned(sql, streaming()).await;
-            let mut stream = execute_stream(planned.device, given.context.task_ctx()).expect(sql);
-            for _ in 0..batches {
-                stream.next().await.transpose().expect(sql);
+    for force in [DebugForce::None, DebugForce::Swap] {
+        for (sql, ..) in QUERIES {
+            for batches in [0, 1] {
+                let mut engine = streaming();
+                engine.debug_force = force;
+                let planned = given.planned(sql, engine).await;
+                let mut stream = execute_stream(planned.device, given.context.task_ctx()).expect(sql);
+                for _ in 0..batches {
+                    stream.next().await.transpose().expect(sql);
+                }
+                drop(stream);
+                given.assert_all_memory_is_back(sql);
             }
-            drop(stream);
-            given.assert_all_memory_is_back(sql);
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Joins {
 enum Link {
     Lookups(Lookups),
     Pairs(Box<Pairs>),
+    /// Columns put where the joins behind expect them: for each, where it stands.
+    Order(Vec<usize>),
 }
 
 impl Joins {
@@ -48,6 +50,14 @@ impl Joins {
         }
         links.extend(ended(&mut lookups));
         Self { links, is_void }
+    }
+
+    /// These and then those of `after`, which see columns in `order` if there is one.
+    pub(super) fn then(mut self, order: Option<Vec<usize>>, after: Self) -> Self {
+        self.links.extend(order.map(Link::Order));
+        self.links.extend(after.links);
+        self.is_void |= after.is_void;
+        self
     }
 
     /// Whether no row of the source can leave, because a table is empty; what is left in others still can.
@@ -94,6 +104,7 @@ impl Link {
         match self {
             Self::Lookups(lookups) => lookups.last(),
             Self::Pairs(pairs) => Some(pairs.joined()),
+            Self::Order(_) => None,
         }
     }
 }
@@ -122,5 +133,10 @@ fn push(
         [Link::Pairs(pairs), after @ ..] => pairs.apply_sync(gpu, times, &batch, space, &mut |batch| {
             push(after, gpu, times, batch, space, out)
         }),
+        [Link::Order(order), after @ ..] => {
+            let columns = order.iter().map(|&at| batch.columns[at].clone()).collect();
+            let batch = DeviceBatch { columns, ..batch };
+            push(after, gpu, times, batch, space, out)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The smallest and the largest of a table's keys, found on the device.
 
-use super::super::program::{More, Program, shapes};
-use super::super::{Gpu, KernelTimes, Result, unplanned};
+use super::super::program::{More, Programs};
+use super::super::{Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, Repr, Space};
 use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{KEY_RANGE, is_unsigned, key_range};
@@ -22,19 +22,21 @@ impl KeyRange {
     }
 }
 
-/// Finds it for a key that may be dense. Waits for it.
+/// Finds it for a key that may be dense, over all rows of `batches`. Waits for it.
 pub(super) fn key_range_sync(
     gpu: &Gpu,
     times: &KernelTimes,
-    batch: &DeviceBatch,
+    batches: &[&DeviceBatch],
     key: &Expr,
     space: &Space,
 ) -> Result<KeyRange> {
     let error = space.error_word_sync()?;
-    let columns = times.foreseen(shapes(batch));
-    let program = Program::compile(gpu, times, key_range(&columns, key).map_err(unplanned)?)?;
+    let mut programs: Programs<()> = Programs::default();
     let range = space.upload_sync(&[u64::MAX, 0, 0])?;
-    program.run(space, times, batch, &error, &[More::View(range.view())])?;
+    for batch in batches {
+        let program = programs.of(gpu, times, batch, (), |columns| key_range(columns, key))?;
+        program.run(space, times, batch, &error, &[More::View(range.view())])?;
+    }
     let words: Vec<u64> = space.stream.read_sync(range.slice(0..24)?)?;
     error.check_sync(&space.stream, KEY_RANGE)?;
     Ok(KeyRange {

@@ -63,12 +63,12 @@ impl KeyValues {
     }
 }
 
-/// Those of a key of `batch`, one of its columns: all of them if there are `rows_max` rows at most, else the smallest and the
-/// largest where that can be found. Waits for them.
+/// Those of a key of `batches`, one of their columns: all of them if there are `rows_max` rows at most, else the smallest and
+/// the largest where that can be found. Waits for them.
 pub(super) fn key_values_sync(
     gpu: &Gpu,
     times: &KernelTimes,
-    batch: &DeviceBatch,
+    batches: &[&DeviceBatch],
     key: &Expr,
     rows_max: usize,
     space: &Space,
@@ -76,20 +76,23 @@ pub(super) fn key_values_sync(
     let Node::Column(place, _) = key.node else {
         return Ok(None);
     };
-    if batch.rows <= rows_max {
-        let alone = DeviceBatch {
-            rows: batch.rows,
-            columns: vec![batch.columns[place].clone()],
-        };
-        let schema = Schema::new(vec![Field::new("key", key.data_type.clone(), true)]);
-        let parts = download_sync(&alone, &Arc::new(schema), &gpu.strings, space)?;
-        let parts: Vec<ArrayRef> = parts.iter().map(|part| Arc::clone(part.column(0))).collect();
-        return KeyValues::of(&parts).map(Some);
+    if batches.iter().map(|batch| batch.rows).sum::<usize>() <= rows_max {
+        let schema = Arc::new(Schema::new(vec![Field::new("key", key.data_type.clone(), true)]));
+        let mut keys: Vec<ArrayRef> = Vec::new();
+        for batch in batches {
+            let alone = DeviceBatch {
+                rows: batch.rows,
+                columns: vec![batch.columns[place].clone()],
+            };
+            let parts = download_sync(&alone, &schema, &gpu.strings, space)?;
+            keys.extend(parts.iter().map(|part| Arc::clone(part.column(0))));
+        }
+        return KeyValues::of(&keys).map(Some);
     }
     if !Repr::of(&key.data_type).is_some_and(may_be_dense) {
         return Ok(None);
     }
-    Ok(match key_range_sync(gpu, times, batch, key, space)? {
+    Ok(match key_range_sync(gpu, times, batches, key, space)? {
         KeyRange { count: 0, .. } => Some(KeyValues(Vec::new())),
         range => KeyValues::of_words(range.value(range.least), range.value(range.most), &key.data_type),
     })

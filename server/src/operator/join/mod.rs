@@ -1,19 +1,26 @@
 //! Joins: the rows of one side kept by their keys, and batches of the other side on their way through.
 
+mod build;
 mod chain;
 mod foreseen;
+mod gathered;
 mod key_range;
 mod key_values;
 mod look;
 mod lookups;
 mod pairs;
 mod rest;
+mod sides;
+mod swapped;
 mod table;
 mod table_keys;
 
+pub use build::Build;
 pub use chain::Joins;
 pub use foreseen::{Foretold, foreseen_joins};
-pub use table::{Build, Table};
+pub use gathered::{Gathered, Side, may_swap, settled_sync};
+pub use sides::Sides;
+pub use table::Table;
 pub use table_keys::TableKeys;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ const OPTIONS: [(&str, &[&str]); 5] = [
     ("executor", &["streaming", "streaming", "streaming", "in-memory"]),
     (
         "debug_force",
-        &["none", "groups", "lists", "small_tables", "seek"],
+        &["none", "groups", "lists", "small_tables", "seek", "swap"],
     ),
 ];
 
