@@ -118,5 +118,5 @@ fn throughput_is_measured() {
         println!("{step:?}");
         assert!(step.rows_per_second() > 0.0, "{step:?}");
     }
-    assert_eq!(measured.len(), 15);
+    assert_eq!(measured.len(), 19);
 }

@@ -76,7 +76,7 @@ WF_DEVICE bool load_value(const WfPage* page, u32 v, u128* value) {
 WF_DEVICE bool from_big_endian(const u8* bytes, u32 width, u32 output, u128* value) {
   i128 number = width > 0 && (bytes[0] & 128u) != 0 ? -1 : 0;
   i128 sign = number;
-  for (u32 i = 0; i < width; i++) {
+  WF_ROLLED for (u32 i = 0; i < width; i++) {
     if (i + 16u < width && bytes[i] != (u8)sign) return false;
     number = (i128)((u128)number << 8 | bytes[i]);
   }
@@ -117,44 +117,56 @@ WF_DEVICE bool is_plain_number(const WfPage* page) {
   return page->encoding == WF_PLAIN && page->scratch == 0 && is_number && page->source_bytes <= 8u;
 }
 
-WF_DEVICE void store_value(const WfPage* page, u64 row, u64 value) {
+WF_DEVICE void store_value(const WfPage* page, u64 row, u128 value) {
   switch (page->output_bytes) {
     case 1: ((u8*)page->output)[row] = (u8)value; break;
     case 2: ((u16*)page->output)[row] = (u16)value; break;
     case 4: ((u32*)page->output)[row] = (u32)value; break;
-    default: ((u64*)page->output)[row] = value;
-  }
-}
-WF_DEVICE void store_value(const WfPage* page, u64 row, u128 value) {
-  switch (page->output_bytes) {
-    case 1:
-    case 2:
-    case 4:
-    case 8: store_value(page, row, (u64)value); break;
+    case 8: ((u64*)page->output)[row] = (u64)value; break;
     default: ((u128*)page->output)[row] = value;
   }
 }
 
-template <typename T>
-WF_DEVICE T load_entry(const WfPage* page, u32 entry) {
+// Entries of a dictionary of `E`: those of a thread's rows of which `there` has the bit, zero for others.
+template <typename E, typename T>
+WF_DEVICE void load_entries(const WfPage* page, const u32* entries, u32 there, T* values) {
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) values[i] = (there >> i & 1u) == 0 ? (T)0 : (T)((const E*)page->dictionary)[entries[i]];
+}
+
+// The values that a thread carries to its rows of an output of `O`.
+template <typename O, typename T>
+WF_DEVICE void store_as(const WfPage* page, u64 first, u64 last, const T* values) {
+#pragma unroll
+  for (u32 i = 0; i < WF_ITEMS; i++) {
+    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
+    if (row < last) ((O*)page->output)[row] = (O)values[i];
+  }
+}
+WF_DEVICE void store_values(const WfPage* page, u64 first, u64 last, const u64* values) {
+  if (page->output_bytes == 4u) store_as<u32>(page, first, last, values);
+  else store_as<u64>(page, first, last, values);
+}
+
+WF_DEVICE u128 load_entry(const WfPage* page, u32 entry) {
   switch (page->output_bytes) {
     case 1: return ((const u8*)page->dictionary)[entry];
     case 2: return ((const u16*)page->dictionary)[entry];
     case 4: return ((const u32*)page->dictionary)[entry];
-    case 8: return (T)((const u64*)page->dictionary)[entry];
-    default: return ((const T*)page->dictionary)[entry];
+    case 8: return ((const u64*)page->dictionary)[entry];
+    default: return ((const u128*)page->dictionary)[entry];
   }
 }
 
 // Values of more than 16 bytes, or of a width that no number has: byte by byte from where they lie.
 WF_DEVICE void copy_wide(const WfPage* page, u64 row, const u8* source) {
   u8* target = (u8*)page->output + row * page->output_bytes;
-  for (u32 i = 0; i < page->output_bytes; i++) target[i] = source[i];
+  WF_ROLLED for (u32 i = 0; i < page->output_bytes; i++) target[i] = source[i];
 }
 
 WF_DEVICE void clear_wide(const WfPage* page, u64 row) {
   u8* target = (u8*)page->output + row * page->output_bytes;
-  for (u32 i = 0; i < page->output_bytes; i++) target[i] = 0;
+  WF_ROLLED for (u32 i = 0; i < page->output_bytes; i++) target[i] = 0;
 }
 
 WF_DEVICE bool is_wide(const WfPage* page) {
@@ -174,7 +186,7 @@ WF_DEVICE u64 decode_wide(const WfPage* page, u64 row, u32 v, bool dictionary, u
     if ((u64)values * width > page->values_len) return WF_TRUNCATED;
     u8* target = (u8*)page->output + row * page->output_bytes;
     if (page->conversion != WF_SAME) return WF_BAD_SIZE;
-    for (u32 i = 0; i < width; i++) target[i] = data[(u64)i * values + v];
+    WF_ROLLED for (u32 i = 0; i < width; i++) target[i] = data[(u64)i * values + v];
     return 0;
   }
   if (end > page->values_len) return WF_TRUNCATED;
@@ -194,12 +206,16 @@ WF_DEVICE u64 find_entry(const WfPage* page, const WfTileRuns* runs, u32 v, u32*
   return *entry >= page->dictionary_count ? WF_BAD_DICTIONARY_INDEX : 0;
 }
 
-// Carries value `v` to `row`, whatever its length; returns what to raise, or 0.
-WF_DEVICE u64 carry_wide(const WfPage* page, const WfTileRuns* runs, u64 row, u32 v) {
-  if (page->encoding != WF_DICTIONARY) return decode_wide(page, row, v, false, 0);
-  u32 entry;
-  u64 flag = find_entry(page, runs, v, &entry);
-  return flag != 0 ? flag : decode_wide(page, row, v, true, entry);
+// Carries values of any length.
+WF_DEVICE void carry_wide(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+  for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
+    u32 v = value_of(page, tile, first, row, v0), entry = 0;
+    bool dictionary = page->encoding == WF_DICTIONARY;
+    u64 flag = v != WF_NO_VALUE && dictionary ? find_entry(page, runs, v, &entry) : 0;
+    if (flag == 0 && v != WF_NO_VALUE) flag = decode_wide(page, row, v, dictionary, entry);
+    if (flag != 0) wf_raise(error, flag, page->item);
+    if (flag != 0 || v == WF_NO_VALUE) clear_wide(page, row);
+  }
 }
 
 // Bits of two words of memory.
@@ -228,8 +244,8 @@ WF_DEVICE void load_words(const WfBits* bits, u64* low, u64* high) {
   for (u32 i = 0; i < WF_ITEMS; i++) high[i] = bits[i].words[needs_both(&bits[i]) ? 1 : 0];
 }
 
-// Carries plain integers and floating-point numbers of 4 or 8 bytes.
-WF_DEVICE void carry_plain(const WfPage* page, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+// The plain integers and floating-point numbers of a thread's rows.
+WF_DEVICE void load_plain(const WfPage* page, const WfTile* tile, u64 first, u64 last, u32 v0, u64* values, WfError* error) {
   const u8* data = (const u8*)page->values;
   u32 width = page->source_bytes;
   WfBits bits[WF_ITEMS];
@@ -247,67 +263,83 @@ WF_DEVICE void carry_plain(const WfPage* page, const WfTile* tile, u64 first, u6
   bool extends = page->conversion == WF_SIGNED && width == 4u;
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
-    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
-    if (row >= last) continue;
-    u64 value = bits_of(&bits[i], low[i], high[i]);
-    if (extends) value = (u64)(i64)(i32)(u32)value;
-    if (page->output_bytes > 8u) store_value(page, row, (u128)(i128)(i64)value);
-    else store_value(page, row, value);
+    values[i] = bits_of(&bits[i], low[i], high[i]);
+    if (extends) values[i] = (u64)(i64)(i32)(u32)values[i];
   }
   if (flag != 0) wf_raise(error, flag, page->item);
 }
 
-// Carries entries of a dictionary that a `T` holds, or their numbers.
-template <typename T>
-WF_DEVICE void carry_entries(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+// The dictionary's entries that the values of a thread's rows name. Returns a bit for each row that has one.
+WF_DEVICE u32 find_entries(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, u32* entries, WfError* error) {
   const u8* data = (const u8*)page->values;
   WfBits bits[WF_ITEMS];
-  u32 entries[WF_ITEMS];
+  u32 there = 0;
   u64 low[WF_ITEMS], high[WF_ITEMS], flag = 0;
-  T values[WF_ITEMS];
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
     u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
     u32 v = row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
-    u64 bit = 0;
-    u32 width = 0;
-    entries[i] = WF_NO_VALUE;
+    WfRunPlace place = WfRunPlace{0, 0, 0, false};
     if (v != WF_NO_VALUE) {
-      WfRunPlace place = wf_run_place(runs, page->values_len, page->index_width, v);
-      if (place.found) {
-        entries[i] = place.value;
-        bit = place.bit;
-        width = place.width;
-      } else {
-        flag |= WF_TRUNCATED;
-      }
+      place = wf_run_place(runs, page->values_len, page->index_width, v);
+      if (place.found) there |= 1u << i;
+      else flag = WF_TRUNCATED;
     }
-    bits[i] = bits_at(data, bit, width);
+    entries[i] = place.value;
+    bits[i] = bits_at(data, place.bit, place.width);
   }
   load_words(bits, low, high);
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
-    values[i] = 0;
-    if (entries[i] == WF_NO_VALUE) continue;
-    u32 entry = entries[i] + (u32)bits_of(&bits[i], low[i], high[i]);
-    if (entry >= page->dictionary_count) flag |= WF_BAD_DICTIONARY_INDEX;
-    else values[i] = page->conversion == WF_CODE ? (T)(entry + page->code_base) : load_entry<T>(page, entry);
-  }
-#pragma unroll
-  for (u32 i = 0; i < WF_ITEMS; i++) {
-    u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
-    if (row < last) store_value(page, row, values[i]);
+    entries[i] += (u32)bits_of(&bits[i], low[i], high[i]);
+    if ((there >> i & 1u) == 0 || entries[i] < page->dictionary_count) continue;
+    there &= ~(1u << i);
+    flag |= WF_BAD_DICTIONARY_INDEX;
   }
   if (flag != 0) wf_raise(error, flag, page->item);
+  return there;
+}
+
+// Carries entries of a dictionary, their numbers, or plain numbers to an output of 4, 8 or 16 bytes.
+WF_DEVICE void carry(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+  u64 values[WF_ITEMS];
+  if (page->encoding == WF_DICTIONARY) {
+    u32 entries[WF_ITEMS];
+    u32 there = find_entries(page, runs, tile, first, last, v0, entries, error);
+    if (page->output_bytes > 8u) {
+      u128 wide[WF_ITEMS];
+      load_entries<u128>(page, entries, there, wide);
+      store_as<u128>(page, first, last, wide);
+      return;
+    }
+    if (page->conversion == WF_CODE) {
+#pragma unroll
+      for (u32 i = 0; i < WF_ITEMS; i++) values[i] = (there >> i & 1u) == 0 ? 0 : entries[i] + page->code_base;
+    } else if (page->output_bytes == 4u) {
+      load_entries<u32>(page, entries, there, values);
+    } else {
+      load_entries<u64>(page, entries, there, values);
+    }
+  } else {
+    load_plain(page, tile, first, last, v0, values, error);
+    if (page->output_bytes > 8u) {
+      store_as<i128>(page, first, last, (const i64*)values);
+      return;
+    }
+  }
+  store_values(page, first, last, values);
 }
 
 // Carries values of any other form, up to 16 bytes.
-WF_DEVICE void carry_others(const WfPage* page, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
+WF_DEVICE void carry_others(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
   for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
-    u32 v = value_of(page, tile, first, row, v0);
+    u32 v = value_of(page, tile, first, row, v0), entry;
     u128 raw, value = 0;
     u64 flag = 0;
-    if (v != WF_NO_VALUE) {
+    if (v != WF_NO_VALUE && page->encoding == WF_DICTIONARY) {
+      flag = find_entry(page, runs, v, &entry);
+      if (flag == 0) value = load_entry(page, entry);
+    } else if (v != WF_NO_VALUE) {
       if (!load_value(page, v, &raw)) flag = WF_TRUNCATED;
       else if (!convert(page, raw, &value)) flag = WF_BAD_CAST;
     }
@@ -348,8 +380,9 @@ WF_KERNEL(256) decode_values(const WfPage* pages, const u32* tile_pages, const W
   __shared__ WfTileRuns runs;
   __shared__ WfTile validity;
   u32 tile = blockIdx.x;
-  // A copy, which no store into the output can change.
-  const WfPage page = pages[tile_pages[tile]];
+  // A copy, which no store into the output can change; functions that are called read what it is a copy of.
+  const WfPage* whole = pages + tile_pages[tile];
+  const WfPage page = *whole;
   WfTileRows rows = wf_tile_rows(&page, tile);
   if (rows.kept0 == rows.kept1) return;
   u64 first = page.first_row + (rows.kept0 - page.skip), last = first + (rows.kept1 - rows.kept0);
@@ -366,20 +399,12 @@ WF_KERNEL(256) decode_values(const WfPage* pages, const u32* tile_pages, const W
     wf_collect_runs((const u8*)page.values, page.values_len, page.index_width, start, v0, v1, &runs);
   }
   if (page.conversion == WF_BOOLEAN) {
-    carry_booleans(&page, &runs, &validity, first, last, v0, error);
+    carry_booleans(whole, &runs, &validity, first, last, v0, error);
   } else if (is_wide(&page) && page.conversion != WF_CODE) {
-    for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
-      u32 v = value_of(&page, &validity, first, row, v0);
-      u64 flag = v == WF_NO_VALUE ? 0 : carry_wide(&page, &runs, row, v);
-      if (flag != 0) wf_raise(error, flag, page.item);
-      if (flag != 0 || v == WF_NO_VALUE) clear_wide(&page, row);
-    }
-  } else if (page.encoding == WF_DICTIONARY) {
-    if (page.output_bytes <= 8u) carry_entries<u64>(&page, &runs, &validity, first, last, v0, error);
-    else carry_entries<u128>(&page, &runs, &validity, first, last, v0, error);
-  } else if (is_plain_number(&page)) {
-    carry_plain(&page, &validity, first, last, v0, error);
+    carry_wide(whole, &runs, &validity, first, last, v0, error);
+  } else if (page.output_bytes < 4u || (page.encoding != WF_DICTIONARY && !is_plain_number(&page))) {
+    carry_others(whole, &runs, &validity, first, last, v0, error);
   } else {
-    carry_others(&page, &validity, first, last, v0, error);
+    carry(&page, &runs, &validity, first, last, v0, error);
   }
 }

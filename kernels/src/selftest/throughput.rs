@@ -40,8 +40,6 @@ impl Throughput {
 
 /// Groups that tables are filled with.
 const GROUPS: [usize; 4] = [1_000, 1_000_000, 10_000_000, 60_000_000];
-/// Groups that a table has room for before it grows.
-const GROUPS_MIN: usize = 1 << 14;
 
 /// Measures them: some seconds on a GPU, with up to 8 GiB of its memory; on the emulation with few rows.
 pub fn measure_throughput_sync(device: &Device) -> Result<Vec<Throughput>> {
@@ -75,7 +73,7 @@ fn find_kernel(device: &Device, words: usize) -> Result<Kernel> {
     device.module(&source)?.kernel("find_rate")
 }
 
-/// Two steps: a table is filled from the size that queries start with, growing as theirs do, and then searched.
+/// Two steps: a table is filled that has room for all groups, as that of a query has after its first rows, and then searched.
 fn group_rates(device: &Device, rows: usize, groups: usize, words: usize) -> Result<Vec<Throughput>> {
     let stream = device.stream()?;
     let reservation = device.reserve(rows * 4 + (1 << 20))?;
@@ -88,9 +86,8 @@ fn group_rates(device: &Device, rows: usize, groups: usize, words: usize) -> Res
     let grouper = Grouper::new(device)?;
     let found = stream.allocate(&reservation, rows * 4)?;
     let grid = Grid::new(device.info().multiprocessors.max(1) * 8, 256);
-    let start = stream.record()?;
-    let mut table = GroupTable::new(&grouper, &stream, &reservation, shape, GROUPS_MIN)?;
-    let run = |table: &GroupTable| {
+    let table = GroupTable::new(&grouper, &stream, &reservation, shape, groups)?;
+    let run = || {
         let args = Args::new()
             .view(table.header())
             .value(rows as u64)
@@ -102,15 +99,10 @@ fn group_rates(device: &Device, rows: usize, groups: usize, words: usize) -> Res
             .fold(args, |args, buffer| args.also_uses(buffer));
         stream.launch(&kernel, grid, &args)
     };
-    loop {
-        run(&table)?;
-        if !table.fill_sync()?.overflowed {
-            break;
-        }
-        table.grow_sync()?;
-    }
+    let start = stream.record()?;
+    run()?;
     let filled = stream.record()?;
-    run(&table)?;
+    run()?;
     let end = stream.record()?;
     end.wait_sync()?;
     let floor_bytes = 36 + if words > 1 { words * 32 } else { 0 };
