@@ -198,7 +198,7 @@ options! {
         fallback_mode: FallbackMode = FallbackMode::Warn, Session;
         /// In which order tables are joined: cost, as estimated from what is known of their rows; written, as the query has it.
         join_order: JoinOrder = JoinOrder::Cost, Session;
-        /// Whether the keys of a join's table are used to leave row groups and pages of the other side's scan unread.
+        /// Whether the table of a join is used to leave row groups and pages of the other side's scan unread.
         runtime_filters: bool = true, Session;
         /// Decoded bytes of a partition of a scan. 0 is a share of the device's memory.
         target_partition_size: Bytes = Bytes(0), Session;
