@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Settings;
+use super::caught::caught;
 use super::flow::{Flow, Wanted};
 use super::metrics::PipelineMetrics;
 use super::node::Item;
@@ -48,7 +49,7 @@ impl Job {
     /// Runs to the end, whatever it is, and says it.
     pub(super) fn run(self) {
         let warming = Warming::start(&self.gpu, &self.graph);
-        let outcome = self.complete(&warming);
+        let outcome = caught("a query on the GPU", || self.complete(&warming));
         // A reader that went away does not need to know.
         let _ = self.sender.blocking_send(Item::End(outcome));
     }

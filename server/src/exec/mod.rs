@@ -3,6 +3,7 @@
 //! In: a [`PipelineGraph`](crate::pipeline::PipelineGraph). Out: record batches. What each operator does with rows is
 //! [`crate::operator`]'s; this module decides when and where.
 
+mod caught;
 mod flow;
 mod gpus;
 mod job;

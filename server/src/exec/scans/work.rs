@@ -1,19 +1,21 @@
 //! What the threads of scans do: they fetch and decode what the schedule says, and hand it over.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use kernels::Device;
 
+use super::super::caught::caught;
 use super::super::schedule::{Next, Schedule};
 use super::super::stop::Stop;
 use super::seek::{Part, Seeking};
 use super::{Item, MEMORY_PAUSE, MEMORY_WAIT, Placed, ROW_BYTES, Shared, Taken, ms};
 use crate::batch::Space;
-use crate::error::Error;
 use crate::operator::Result;
 use crate::scan::{Fetched, Scan, ScanCounters, Turn};
+
+/// Where a panic was.
+const SCAN: &str = "a scan";
 
 impl Shared {
     /// One thread: whatever may be done next, for as long as the scans are wanted.
@@ -37,7 +39,7 @@ impl Shared {
             };
             match next {
                 Next::Fetch { at } => {
-                    let fetched = caught(|| {
+                    let fetched = caught(SCAN, || {
                         let fetched = self.fetch(&scan, seeking.as_deref(), at.partition, turn, &counters)?;
                         let bytes = fetched
                             .as_ref()
@@ -51,7 +53,7 @@ impl Shared {
                     }
                 }
                 Next::Decode { at, item, bytes } => {
-                    let decoded = caught(|| {
+                    let decoded = caught(SCAN, || {
                         let Some(item) = item else {
                             self.with(|all| all.placed(at));
                             return Ok(None);
@@ -138,9 +140,4 @@ pub(super) fn wanted_bytes(device: &Device, fetched: &Fetched) -> usize {
     let bytes = fetched.reservation_bytes();
     let wanted = bytes + bytes / 4 + fetched.rows() * ROW_BYTES;
     wanted.min(device.memory_limit_bytes()).max(bytes)
-}
-
-/// A panic as an error, so that whoever waits for the partition is told.
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("a panic in a scan").into()))
 }
