@@ -19,8 +19,9 @@ fn rows() -> RecordBatch {
     let list = |id: i64| (id % 5 != 0).then(|| (0..id % 4).map(Some));
     let names = ids.clone().map(|id| format!("x{}", id % 3));
     let fields = vec![
-        Field::new("a", DataType::Int64, false),
-        Field::new("b", DataType::Utf8, false),
+        // DataFusion's get_field gives whatever lies there where a structure is null whose fields may not be.
+        Field::new("a", DataType::Int64, true),
+        Field::new("b", DataType::Utf8, true),
     ];
     let parts: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(ids.clone())),
