@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, StructArray};
+use arrow::array::{Array, ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use warpflight_tests::client::Client;
 use warpflight_tests::data::write_parquet;
@@ -13,13 +13,13 @@ use crate::device::plan;
 
 const ROWS: usize = 1000;
 
-/// Row i has the list 0, 1 ... of i % 4 values, or none at all, and the structure of i and a name, or none at all.
+/// Row i has the list 0, 1 ... of i % 4 values, or none at all; the structure of i and a name, or none at all; and one with
+/// another in it, either of which may be none.
 fn rows() -> RecordBatch {
     let ids = 0..ROWS as i64;
     let list = |id: i64| (id % 5 != 0).then(|| (0..id % 4).map(Some));
     let names = ids.clone().map(|id| format!("x{}", id % 3));
     let fields = vec![
-        // DataFusion's get_field gives whatever lies there where a structure is null whose fields may not be.
         Field::new("a", DataType::Int64, true),
         Field::new("b", DataType::Utf8, true),
     ];
@@ -28,7 +28,14 @@ fn rows() -> RecordBatch {
         Arc::new(StringArray::from_iter_values(names)),
     ];
     let there = ids.clone().map(|id| id % 11 != 0).collect::<Vec<_>>().into();
-    let columns: [(&str, ArrayRef); 3] = [
+    let outer_there = ids.clone().map(|id| id % 13 != 0).collect::<Vec<_>>().into();
+    let inner_there = ids.clone().map(|id| id % 6 != 0).collect::<Vec<_>>().into();
+    let x = vec![Field::new("x", DataType::Int64, false)];
+    let xs: ArrayRef = Arc::new(Int64Array::from_iter_values(ids.clone()));
+    let inner = StructArray::new(x.into(), vec![xs], Some(inner_there));
+    let fields_of_outer = vec![Field::new("inner", inner.data_type().clone(), true)];
+    let outer = StructArray::new(fields_of_outer.into(), vec![Arc::new(inner)], Some(outer_there));
+    let columns: [(&str, ArrayRef); 4] = [
         ("id", Arc::new(Int64Array::from_iter_values(ids.clone()))),
         (
             "li",
@@ -38,6 +45,7 @@ fn rows() -> RecordBatch {
             "st",
             Arc::new(StructArray::new(fields.into(), parts, Some(there))),
         ),
+        ("outer", Arc::new(outer)),
     ];
     RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
@@ -60,6 +68,8 @@ async fn what_is_nested_is_decoded_on_the_cpu_and_uploaded() {
 
     let there = || (101..ROWS as i64).filter(|id| id % 11 != 0);
     let of_structures = "select count(st['b']), sum(st['a']) from t where id > 100";
+    let both = || (0..ROWS as i64).filter(|id| id % 13 != 0 && id % 6 != 0);
+    let of_both = "select count(t.outer['inner']['x']), sum(t.outer['inner']['x']) from t";
     let of_lists = "select count(x), sum(x) from (select unnest(li) x from t)";
     let elements = || (0..ROWS as i64).filter(|id| id % 5 != 0).flat_map(|id| 0..id % 4);
     for (sql, name, expected) in [
@@ -78,6 +88,12 @@ async fn what_is_nested_is_decoded_on_the_cpu_and_uploaded() {
         let found = [0, 1].map(|at| warpflight_tests::client::column_text(rows.column(at)).concat());
         assert_eq!(found, expected.map(|number| number.to_string()), "{sql}");
     }
+
+    // Of a field that cannot be null where there is a structure, DataFusion gives something where there is none.
+    let rows = client.rows(of_both).await.expect("a row");
+    let found = [0, 1].map(|at| warpflight_tests::client::column_text(rows.column(at)).concat());
+    let expected = [both().count() as i64, both().sum()];
+    assert_eq!(found, expected.map(|number| number.to_string()), "{of_both}");
 
     client
         .update("set fallback_mode = raise")

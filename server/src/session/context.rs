@@ -54,6 +54,9 @@ pub fn of_session(config: &Config, base: &Base, rights: &Arc<Rights>, id: &str) 
         .with_runtime_env(Arc::clone(&base.runtime))
         .with_catalog_list(base.catalog.session(Arc::clone(rights)))
         .with_table_factories(ExternalTableFactory::factories(&base.catalog, rights).collect());
+    let builder = rules::analyzer()
+        .into_iter()
+        .fold(builder, SessionStateBuilder::with_analyzer_rule);
     let builder = rules::logical()
         .into_iter()
         .fold(builder, SessionStateBuilder::with_optimizer_rule);
