@@ -87,13 +87,11 @@ fn structures(function: &ScalarFunction, schema: &DFSchema) -> Vec<Expr> {
         return Vec::new();
     };
     let mut above = Vec::new();
-    for place in 0..path.len() {
+    for (place, name) in path.iter().enumerate() {
         let DataType::Struct(fields) = &data_type else {
             return Vec::new();
         };
-        let name = path[place]
-            .as_literal()
-            .and_then(|name| name.try_as_str().flatten());
+        let name = name.as_literal().and_then(|name| name.try_as_str().flatten());
         let Some((_, field)) = name.and_then(|name| fields.find(name)) else {
             return Vec::new();
         };
