@@ -4,19 +4,18 @@ WF_KERNEL(256) enter_groups(WfGroups* table, u32 key_words, u32 keys_in_slots) {
   u64 group = wf_grid_thread();
   if (group >= table->count) return;
   const u64* keys = (const u64*)table->keys;
+  // Keys differ, so the first free slot is the group's.
+  if (keys_in_slots != 0) {
+    WfKeySlot* slots = (WfKeySlot*)table->slots;
+    u32 at = wf_first_slot(table, keys[group]);
+    while (atomicCAS(&slots[at].key, (u64)0, keys[group] ^ WF_HASH_C) != 0) at = (at + 1u) & table->slot_mask;
+    slots[at].number = (u32)group + 1u;
+    return;
+  }
   // As wf_hash_words, for a number of words that is not known when this is compiled.
   u64 hash = WF_HASH_A;
   for (u32 w = 0; w < key_words; w++) hash = wf_fold(keys[(u64)w * table->capacity + group] ^ WF_HASH_C, hash ^ WF_HASH_B);
   u32 at = (u32)(hash ^ hash >> 32) & table->slot_mask;
-  // Keys differ, so the first free slot is the group's.
-  if (keys_in_slots != 0) {
-    WfKeySlot* slots = (WfKeySlot*)table->slots;
-    u64 wanted = keys[group] ^ WF_HASH_C;
-    if (wanted == 0) at = table->slot_mask + 1u;
-    else while (atomicCAS(&slots[at].key, (u64)0, wanted) != 0) at = (at + 1u) & table->slot_mask;
-    slots[at].number = (u32)group + 1u;
-    return;
-  }
   while (atomicCAS((u32*)table->slots + at, 0u, (u32)group + 1u) != 0u) at = (at + 1u) & table->slot_mask;
 }
 

@@ -20,7 +20,7 @@ WF_DEVICE void load_validity(const WfPage* page, u64 first, u64 last, WfTile* ti
   const u32* validity = (const u32*)page->validity;
   for (u32 i = threadIdx.x; i < words; i += blockDim.x) {
     u64 row = (first & ~31ull) + i * 32ull;
-    u32 word = page->max_level > 0 && validity != 0 ? validity[row >> 5] : 0xffffffffu;
+    u32 word = validity != 0 ? validity[row >> 5] : 0xffffffffu;
     if (row < first) word &= 0xffffffffu << (first - row);
     if (row + 32u > last) word &= 0xffffffffu >> (row + 32u - last);
     tile->words[i] = word;
@@ -37,9 +37,10 @@ WF_DEVICE void load_validity(const WfPage* page, u64 first, u64 last, WfTile* ti
   __syncthreads();  // and counted
 }
 
-// The value that output row `row` holds, or WF_NO_VALUE. Without levels every row has one.
+// The value that output row `row` holds, or WF_NO_VALUE. Without levels every row of the tile has one.
 #define WF_NO_VALUE 0xffffffffu
-WF_DEVICE u32 value_of(const WfPage* page, const WfTile* tile, u64 first, u64 row, u32 v0) {
+WF_DEVICE u32 value_of(const WfPage* page, const WfTile* tile, u64 first, u64 last, u64 row, u32 v0) {
+  if (row < first || row >= last) return WF_NO_VALUE;
   if (page->max_level == 0) return v0 + (u32)(row - first);
   u32 word = (u32)(row / 32u - first / 32u), bit = (u32)(row % 32u);
   if ((tile->words[word] >> bit & 1u) == 0) return WF_NO_VALUE;
@@ -209,7 +210,7 @@ WF_DEVICE u64 find_entry(const WfPage* page, const WfTileRuns* runs, u32 v, u32*
 // Carries values of any length.
 WF_DEVICE void carry_wide(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
   for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
-    u32 v = value_of(page, tile, first, row, v0), entry = 0;
+    u32 v = value_of(page, tile, first, last, row, v0), entry = 0;
     bool dictionary = page->encoding == WF_DICTIONARY;
     u64 flag = v != WF_NO_VALUE && dictionary ? find_entry(page, runs, v, &entry) : 0;
     if (flag == 0 && v != WF_NO_VALUE) flag = decode_wide(page, row, v, dictionary, entry);
@@ -218,30 +219,12 @@ WF_DEVICE void carry_wide(const WfPage* page, const WfTileRuns* runs, const WfTi
   }
 }
 
-// Bits of two words of memory.
-struct WfBits {
-  const u64* words;
-  u32 shift, width;
-};
-
-// Where `width` bits (0 to 64) lie, `bit` bits after `data`.
-WF_DEVICE WfBits bits_at(const u8* data, u64 bit, u32 width) {
-  const u8* first = data + (bit >> 3);
-  return WfBits{(const u64*)((u64)first & ~7ull), (u32)((u64)first & 7ull) * 8u + (u32)(bit & 7u), width};
-}
-WF_DEVICE bool needs_both(const WfBits* bits) { return bits->shift + bits->width > 64u; }
-WF_DEVICE u64 bits_of(const WfBits* bits, u64 low, u64 high) {
-  u64 value = low >> bits->shift;
-  if (needs_both(bits)) value |= high << (64u - bits->shift);
-  return bits->width >= 64u ? value : value & ((1ull << bits->width) - 1ull);
-}
-
 // Loads the words of all bits: nothing between the loads waits for one of them.
 WF_DEVICE void load_words(const WfBits* bits, u64* low, u64* high) {
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) low[i] = bits[i].words[0];
 #pragma unroll
-  for (u32 i = 0; i < WF_ITEMS; i++) high[i] = bits[i].words[needs_both(&bits[i]) ? 1 : 0];
+  for (u32 i = 0; i < WF_ITEMS; i++) high[i] = bits[i].words[wf_needs_both(&bits[i]) ? 1 : 0];
 }
 
 // The plain integers and floating-point numbers of a thread's rows.
@@ -253,17 +236,17 @@ WF_DEVICE void load_plain(const WfPage* page, const WfTile* tile, u64 first, u64
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
     u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
-    u32 v = row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
+    u32 v = value_of(page, tile, first, last, row, v0);
     bool there = v != WF_NO_VALUE && ((u64)v + 1u) * width <= page->values_len;
     if (v != WF_NO_VALUE && !there) flag = WF_TRUNCATED;
     // No bits are zero, wherever they lie.
-    bits[i] = bits_at(data, there ? (u64)v * width * 8u : 0, there ? width * 8u : 0);
+    bits[i] = wf_bits_at(data, there ? (u64)v * width * 8u : 0, there ? width * 8u : 0);
   }
   load_words(bits, low, high);
   bool extends = page->conversion == WF_SIGNED && width == 4u;
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
-    values[i] = bits_of(&bits[i], low[i], high[i]);
+    values[i] = wf_bits_of(&bits[i], low[i], high[i]);
     if (extends) values[i] = (u64)(i64)(i32)(u32)values[i];
   }
   if (flag != 0) wf_raise(error, flag, page->item);
@@ -278,7 +261,7 @@ WF_DEVICE u32 find_entries(const WfPage* page, const WfTileRuns* runs, const WfT
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
     u64 row = first + threadIdx.x + i * WF_TILE_THREADS;
-    u32 v = row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
+    u32 v = value_of(page, tile, first, last, row, v0);
     WfRunPlace place = WfRunPlace{0, 0, 0, false};
     if (v != WF_NO_VALUE) {
       place = wf_run_place(runs, page->values_len, page->index_width, v);
@@ -286,12 +269,12 @@ WF_DEVICE u32 find_entries(const WfPage* page, const WfTileRuns* runs, const WfT
       else flag = WF_TRUNCATED;
     }
     entries[i] = place.value;
-    bits[i] = bits_at(data, place.bit, place.width);
+    bits[i] = wf_bits_at(data, place.bit, place.width);
   }
   load_words(bits, low, high);
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
-    entries[i] += (u32)bits_of(&bits[i], low[i], high[i]);
+    entries[i] += (u32)wf_bits_of(&bits[i], low[i], high[i]);
     if ((there >> i & 1u) == 0 || entries[i] < page->dictionary_count) continue;
     there &= ~(1u << i);
     flag |= WF_BAD_DICTIONARY_INDEX;
@@ -333,7 +316,7 @@ WF_DEVICE void carry(const WfPage* page, const WfTileRuns* runs, const WfTile* t
 // Carries values of any other form, up to 16 bytes.
 WF_DEVICE void carry_others(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
   for (u64 row = first + threadIdx.x; row < last; row += blockDim.x) {
-    u32 v = value_of(page, tile, first, row, v0), entry;
+    u32 v = value_of(page, tile, first, last, row, v0), entry;
     u128 raw, value = 0;
     u64 flag = 0;
     if (v != WF_NO_VALUE && page->encoding == WF_DICTIONARY) {
@@ -363,7 +346,7 @@ WF_DEVICE bool decode_boolean(const WfPage* page, const WfTileRuns* runs, u32 v,
 WF_DEVICE void carry_booleans(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, WfError* error) {
   for (u64 start = first & ~31ull; start < last; start += blockDim.x) {
     u64 row = start + threadIdx.x;
-    u32 v = row >= first && row < last ? value_of(page, tile, first, row, v0) : WF_NO_VALUE;
+    u32 v = value_of(page, tile, first, last, row, v0);
     bool good = true;
     bool set = v != WF_NO_VALUE && decode_boolean(page, runs, v, &good);
     u32 bits = __ballot_sync(WF_ALL_LANES, set);
@@ -380,9 +363,8 @@ WF_KERNEL(256) decode_values(const WfPage* pages, const u32* tile_pages, const W
   __shared__ WfTileRuns runs;
   __shared__ WfTile validity;
   u32 tile = blockIdx.x;
-  // A copy, which no store into the output can change; functions that are called read what it is a copy of.
-  const WfPage* whole = pages + tile_pages[tile];
-  const WfPage page = *whole;
+  // A copy, which no store into the output can change.
+  const WfPage page = pages[tile_pages[tile]];
   WfTileRows rows = wf_tile_rows(&page, tile);
   if (rows.kept0 == rows.kept1) return;
   u64 first = page.first_row + (rows.kept0 - page.skip), last = first + (rows.kept1 - rows.kept0);
@@ -399,11 +381,11 @@ WF_KERNEL(256) decode_values(const WfPage* pages, const u32* tile_pages, const W
     wf_collect_runs((const u8*)page.values, page.values_len, page.index_width, start, v0, v1, &runs);
   }
   if (page.conversion == WF_BOOLEAN) {
-    carry_booleans(whole, &runs, &validity, first, last, v0, error);
+    carry_booleans(&page, &runs, &validity, first, last, v0, error);
   } else if (is_wide(&page) && page.conversion != WF_CODE) {
-    carry_wide(whole, &runs, &validity, first, last, v0, error);
+    carry_wide(&page, &runs, &validity, first, last, v0, error);
   } else if (page.output_bytes < 4u || (page.encoding != WF_DICTIONARY && !is_plain_number(&page))) {
-    carry_others(whole, &runs, &validity, first, last, v0, error);
+    carry_others(&page, &runs, &validity, first, last, v0, error);
   } else {
     carry(&page, &runs, &validity, first, last, v0, error);
   }

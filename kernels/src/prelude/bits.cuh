@@ -3,15 +3,31 @@
 // and whoever makes one that is read here leaves WF_SLACK_BYTES of readable bytes at its end.
 #define WF_SLACK_BYTES 8u
 
+// Where bits lie: in one word of memory, or in two. Whoever takes many may load all words before it waits for one.
+struct WfBits {
+  const u64* words;
+  u32 shift, width;
+};
+
+// Where `width` bits (0 to 64) lie, from bit `bit` after `data` on.
+WF_DEVICE WfBits wf_bits_at(const u8* data, u64 bit, u32 width) {
+  const u8* first = data + (bit >> 3);
+  return WfBits{(const u64*)((u64)first & ~7ull), (u32)((u64)first & 7ull) * 8u + (u32)(bit & 7u), width};
+}
+WF_DEVICE bool wf_needs_both(const WfBits* bits) { return bits->shift + bits->width > 64u; }
+
+// The bits of their words; `high` counts only if both are needed.
+WF_DEVICE u64 wf_bits_of(const WfBits* bits, u64 low, u64 high) {
+  u64 value = low >> bits->shift;
+  if (wf_needs_both(bits)) value |= high << (64u - bits->shift);
+  return bits->width >= 64u ? value : value & ((1ull << bits->width) - 1ull);
+}
+
 // `width` bits (0 to 64) from bit `bit` after `data`, counted from the least significant bit of the first byte.
 WF_DEVICE u64 wf_unpack(const u8* data, u64 bit, u32 width) {
   if (width == 0) return 0;
-  const u8* first = data + (bit >> 3);
-  const u64* words = (const u64*)((u64)first & ~7ull);
-  u32 shift = (u32)((u64)first & 7ull) * 8u + (u32)(bit & 7u);
-  u64 value = words[0] >> shift;
-  if (shift + width > 64u) value |= words[1] << (64u - shift);
-  return width == 64u ? value : value & ((1ull << width) - 1ull);
+  WfBits bits = wf_bits_at(data, bit, width);
+  return wf_bits_of(&bits, bits.words[0], wf_needs_both(&bits) ? bits.words[1] : 0);
 }
 
 WF_DEVICE u16 wf_load_u16(const u8* data) { return (u16)(data[0] | (u16)data[1] << 8); }

@@ -247,9 +247,8 @@ impl Flow<'_> {
     /// table is empty.
     fn asked_for_rows(&self, id: PipelineId, sides: &[Side<'_>]) -> Vec<TableKeys> {
         let stages = &self.graph.pipelines[id].stages;
-        let is_empty = |side: &Side<'_>| side.table().is_some_and(|table| table.rows() == 0);
         let mut pairs = stages.iter().zip(sides);
-        let is_void = pairs.any(|(stage, side)| stage.join.needs_table() && is_empty(side));
+        let is_void = pairs.any(|(stage, side)| side.table().is_some_and(|table| table.is_void(&stage.join)));
         if is_void || !self.settings.engine.runtime_filters {
             return Vec::new();
         }

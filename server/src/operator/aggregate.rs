@@ -180,7 +180,15 @@ impl Aggregate {
             let program = self.extremes.of(gpu, times, batch, (), |columns| {
                 update_extremes(columns, filters, spec)
             })?;
-            program.enter_sync(&self.space, times, batch, groups, &mut self.table, error)?;
+            program.enter_sync(
+                batch.rows,
+                &self.space,
+                times,
+                batch,
+                groups,
+                &mut self.table,
+                error,
+            )?;
         }
         for distinct in &mut self.distincts {
             distinct.add_sync(gpu, times, batch, filters, groups, error, &self.space, self.force)?;

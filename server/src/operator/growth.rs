@@ -8,6 +8,8 @@ use kernels::group::GroupTable;
 
 /// Rows of the first part of a batch, which is entered alone.
 const ROWS_FIRST: usize = 1 << 20;
+/// The same where tables are to be small.
+const ROWS_FORCED: usize = 16;
 /// Each part is the rows of the ones before it, and so many times as many in all.
 const PARTS: usize = 8;
 /// A table that is filled to less than one part of so many has had its share of new groups.
@@ -19,9 +21,9 @@ const SPARE: f64 = 1.25;
 
 /// How many new groups the first rows of a batch had.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Seen {
-    pub(super) rows: usize,
-    pub(super) groups: usize,
+struct Seen {
+    rows: usize,
+    groups: usize,
 }
 
 /// The parts in which a batch of so many rows is entered.
@@ -37,7 +39,7 @@ impl Parts {
     /// Those of a batch of `rows` rows that is about to be entered into `table`; `forced` makes them small.
     pub(super) fn of(rows: usize, table: &GroupTable, forced: bool) -> Self {
         let known = table.count_seen();
-        let first = if forced { FORCED } else { ROWS_FIRST };
+        let first = if forced { ROWS_FORCED } else { ROWS_FIRST };
         let has_room = table.capacity() >= known.saturating_add(rows);
         let is_sparse = known > 0 && known.saturating_mul(SPARSE) < table.capacity();
         let whole = has_room || is_sparse || rows <= first * 2;
@@ -70,9 +72,6 @@ impl Parts {
         })
     }
 }
-
-/// Rows of the first part where tables are to be small.
-const FORCED: usize = 16;
 
 /// The groups that the first `rows` rows are thought to have, of which fewer were seen.
 ///

@@ -228,47 +228,10 @@ impl Program {
         })
     }
 
-    /// Queues the kernel, which enters the rows of `batch` into `table`, again with more room until every row found some;
-    /// waits to learn whether it did. Returns how full the table is then.
+    /// Queues the kernel, which enters the first `rows` rows of `batch` into `table`, again with more room until every one
+    /// found some; waits to learn whether it did. Returns how full the table is then.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn enter_sync(
-        &self,
-        space: &Space,
-        times: &KernelTimes,
-        batch: &DeviceBatch,
-        groups: Option<&Buffer>,
-        table: &mut GroupTable,
-        error: &ErrorWord,
-    ) -> Result<Fill> {
-        self.enter_first_sync(batch.rows, space, times, batch, groups, table, error)
-    }
-
-    /// The same for rows that may have many new groups: the first of them say how much room all will take. `force` makes
-    /// few rows the first.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn enter_new_sync(
-        &self,
-        space: &Space,
-        times: &KernelTimes,
-        batch: &DeviceBatch,
-        groups: Option<&Buffer>,
-        table: &mut GroupTable,
-        error: &ErrorWord,
-        force: Force,
-    ) -> Result<Fill> {
-        let mut parts = Parts::of(batch.rows, table, force == Force::SmallTables);
-        let mut rows = parts.first();
-        loop {
-            let fill = self.enter_first_sync(rows, space, times, batch, groups, table, error)?;
-            let Some((next, expected)) = parts.next(rows, fill.count, table.capacity()) else {
-                return Ok(fill);
-            };
-            table.make_room_sync(expected)?;
-            rows = next;
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn enter_first_sync(
         &self,
         rows: usize,
         space: &Space,
@@ -292,6 +255,31 @@ impl Program {
                 return Ok(fill);
             }
             table.grow_sync()?;
+        }
+    }
+
+    /// The same of all rows, which may have many new groups: the first of them say how much room all will take. `force` makes
+    /// few rows the first.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn enter_new_sync(
+        &self,
+        space: &Space,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        groups: Option<&Buffer>,
+        table: &mut GroupTable,
+        error: &ErrorWord,
+        force: Force,
+    ) -> Result<Fill> {
+        let mut parts = Parts::of(batch.rows, table, force == Force::SmallTables);
+        let mut rows = parts.first();
+        loop {
+            let fill = self.enter_sync(rows, space, times, batch, groups, table, error)?;
+            let Some((next, expected)) = parts.next(rows, fill.count, table.capacity()) else {
+                return Ok(fill);
+            };
+            table.make_room_sync(expected)?;
+            rows = next;
         }
     }
 }

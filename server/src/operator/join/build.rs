@@ -273,7 +273,15 @@ impl Build {
         let columns = times.foreseen(shapes(batch));
         let program = Program::compile(gpu, times, grouping.find(&columns).map_err(unplanned)?)?;
         let error = space.error_word_sync()?;
-        let fill = program.enter_sync(space, times, batch, Some(&of_rows), &mut groups, &error)?;
+        let fill = program.enter_sync(
+            batch.rows,
+            space,
+            times,
+            batch,
+            Some(&of_rows),
+            &mut groups,
+            &error,
+        )?;
         error.check_sync(&space.stream, FIND_GROUPS)?;
         Ok(Entries {
             lookup: Lookup::Groups(grouping.layout),

@@ -36,7 +36,7 @@ impl Joins {
         let mut is_void = false;
         for (stage, table) in stages.iter().zip(tables) {
             let joined = Joined::new(stage, table);
-            is_void |= joined.join.needs_table() && joined.table.rows() == 0;
+            is_void |= joined.table.is_void(&joined.join);
             if joined.look().finding().is_none() {
                 links.extend(ended(&mut lookups));
                 links.push(Link::Pairs(Box::new(Pairs::new(joined))));

@@ -119,7 +119,7 @@ impl Side<'_> {
 /// all rows need one.
 pub fn settled_sync<'a>(gpu: &Gpu, stages: &[Stage], sides: Vec<Side<'a>>) -> Result<Vec<Side<'a>>> {
     let is_void = stages.iter().zip(&sides).any(|(stage, side)| match side {
-        Side::Table(table) => stage.join.needs_table() && table.rows() == 0,
+        Side::Table(table) => table.is_void(&stage.join),
         Side::Rows(_) => false,
     });
     let rows = sides.iter().enumerate();

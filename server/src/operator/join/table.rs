@@ -15,8 +15,8 @@ use super::super::columns::new_column_sync;
 use super::super::{Force, Gpu, Result};
 use super::key_values::KeyValues;
 use crate::batch::{DeviceBatch, Space, bitmap_bytes};
-use crate::pipeline::BuildSpec;
 use crate::pipeline::kernels::Lookup;
+use crate::pipeline::{BuildSpec, JoinSpec};
 
 /// Rows found by their keys.
 #[derive(Debug)]
@@ -162,6 +162,11 @@ impl Table {
         self.rows = Some(listed);
         self.lists = Some(starts.starts);
         Ok(())
+    }
+
+    /// Whether no row can leave `join`, which looks its rows up here, because there is nothing.
+    pub fn is_void(&self, join: &JoinSpec) -> bool {
+        join.needs_table() && self.rows() == 0
     }
 
     /// Rows that it holds.
