@@ -6,7 +6,7 @@ mod page;
 
 use std::sync::Arc;
 
-pub use page::{Conversion, Encoding, LEVELS_PREFIXED, Page, StringRef, TILE_ROWS};
+pub use page::{Conversion, Encoding, LEVELS_PREFIXED, NO_CODE, Page, StringRef, TILE_ROWS};
 
 use crate::buffer::Buffer;
 use crate::device::Device;

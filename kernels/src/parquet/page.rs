@@ -45,11 +45,14 @@ pub enum Conversion {
     Int96 = 3,
     /// A bit, to a bit of a bitmap that was zero before.
     Boolean = 4,
-    /// The dictionary index itself, plus [`Page::code_base`], in 4 bytes.
+    /// The dictionary index itself, plus [`Page::code_base`], in 4 bytes; [`NO_CODE`] for rows without a value.
     Code = 5,
     /// A byte array, to a [`StringRef`] of 16 bytes.
     String = 6,
 }
+
+/// The code of a row without a value.
+pub const NO_CODE: u32 = u32::MAX;
 
 /// Where a string's bytes are: what string columns are made of until their bytes are gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

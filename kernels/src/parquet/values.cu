@@ -2,8 +2,9 @@
 //
 // The block finds which of its rows hold values (a prefix count of the validity words), collects the runs of its
 // indexes where the page has a dictionary, and then each thread carries values to their rows: it loads all of its values
-// before it stores the first, because a tile's time is that of its loads. Rows without a value become zero, rows that
-// are not kept are left out. Every read is checked against the page's length: what is missing raises and is zero.
+// before it stores the first, because a tile's time is that of its loads. Rows without a value become zero, or a code that
+// no entry has; rows that are not kept are left out. Every read is checked against the page's length: what is missing
+// raises and is zero.
 
 #define WF_TILE_THREADS 256u
 // Rows of a tile that a thread carries.
@@ -252,11 +253,12 @@ WF_DEVICE void load_plain(const WfPage* page, const WfTile* tile, u64 first, u64
   if (flag != 0) wf_raise(error, flag, page->item);
 }
 
-// The dictionary's entries that the values of a thread's rows name. Returns a bit for each row that has one.
+// The dictionary's entries that the values of a thread's rows name. Returns a bit for each row that has one; of others, rows
+// without a value get WF_NO_VALUE, and those whose value is missing 0.
 WF_DEVICE u32 find_entries(const WfPage* page, const WfTileRuns* runs, const WfTile* tile, u64 first, u64 last, u32 v0, u32* entries, WfError* error) {
   const u8* data = (const u8*)page->values;
   WfBits bits[WF_ITEMS];
-  u32 there = 0;
+  u32 there = 0, nulls = 0;
   u64 low[WF_ITEMS], high[WF_ITEMS], flag = 0;
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
@@ -267,6 +269,8 @@ WF_DEVICE u32 find_entries(const WfPage* page, const WfTileRuns* runs, const WfT
       place = wf_run_place(runs, page->values_len, page->index_width, v);
       if (place.found) there |= 1u << i;
       else flag = WF_TRUNCATED;
+    } else {
+      nulls |= 1u << i;
     }
     entries[i] = place.value;
     bits[i] = wf_bits_at(data, place.bit, place.width);
@@ -275,9 +279,11 @@ WF_DEVICE u32 find_entries(const WfPage* page, const WfTileRuns* runs, const WfT
 #pragma unroll
   for (u32 i = 0; i < WF_ITEMS; i++) {
     entries[i] += (u32)wf_bits_of(&bits[i], low[i], high[i]);
-    if ((there >> i & 1u) == 0 || entries[i] < page->dictionary_count) continue;
-    there &= ~(1u << i);
-    flag |= WF_BAD_DICTIONARY_INDEX;
+    if ((there >> i & 1u) != 0 && entries[i] >= page->dictionary_count) {
+      there &= ~(1u << i);
+      flag |= WF_BAD_DICTIONARY_INDEX;
+    }
+    if ((there >> i & 1u) == 0) entries[i] = (nulls >> i & 1u) != 0 ? WF_NO_VALUE : 0u;
   }
   if (flag != 0) wf_raise(error, flag, page->item);
   return there;
@@ -297,7 +303,7 @@ WF_DEVICE void carry(const WfPage* page, const WfTileRuns* runs, const WfTile* t
     }
     if (page->conversion == WF_CODE) {
 #pragma unroll
-      for (u32 i = 0; i < WF_ITEMS; i++) values[i] = (there >> i & 1u) == 0 ? 0 : entries[i] + page->code_base;
+      for (u32 i = 0; i < WF_ITEMS; i++) values[i] = (there >> i & 1u) == 0 ? entries[i] : entries[i] + page->code_base;
     } else if (page->output_bytes == 4u) {
       load_entries<u32>(page, entries, there, values);
     } else {

@@ -36,7 +36,8 @@ pub struct DeviceColumn {
     pub validity: Option<Arc<Buffer>>,
     /// Where the references of a string column lead.
     pub owners: Vec<Arc<Buffer>>,
-    /// The rows that it is read through, between the joins of a pipeline and its sink; `None` if row r is value r.
+    /// The rows that it is read through, in a pipeline before its sink: codes of a dictionary whose entries are the values,
+    /// or rows of a join's table; `None` if row r is value r.
     pub through: Option<RowNumbers>,
 }
 

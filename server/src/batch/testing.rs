@@ -13,10 +13,10 @@ use arrow::buffer::{BooleanBuffer, Buffer as ArrowBuffer, NullBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use kernels::cuda::{NvrtcCompiler, use_nvrtc_folder};
-use kernels::parquet::StringRef;
+use kernels::parquet::{NO_CODE, StringRef};
 use kernels::{Device, DeviceOptions, SimOptions, Stream, bytes_of};
 
-use super::{DeviceColumn, Repr};
+use super::{DeviceColumn, Repr, RowNumbers};
 
 /// An emulated device whose compiled kernels are kept for the next test.
 pub(crate) fn sim(seed: u64) -> Device {
@@ -71,13 +71,17 @@ pub(crate) fn nvrtc(architecture: &str) -> Option<NvrtcCompiler> {
 
 /// The column's rows, and a check that null rows hold zeros and strings lie in the column's own buffers.
 pub(crate) fn downloaded(column: &DeviceColumn, rows: usize, stream: &Stream) -> ArrayRef {
-    let nulls = column.validity.as_ref().map(|words| {
+    let mut nulls = column.validity.as_ref().map(|words| {
         let words: Vec<u32> = stream.read_sync(words.view()).expect("validity");
         assert_eq!(words.len(), rows.div_ceil(32), "words of validity");
         NullBuffer::new(BooleanBuffer::new(ArrowBuffer::from_vec(words), 0, rows))
     });
+    let mut bytes: Vec<u8> = stream.read_sync(column.values.view()).expect("values");
+    if let Some(codes) = &column.through {
+        assert!(nulls.is_none(), "entries of dictionaries are not null");
+        (bytes, nulls) = decoded(&bytes, column.repr.width(), codes, rows, stream);
+    }
     let valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-    let bytes: Vec<u8> = stream.read_sync(column.values.view()).expect("values");
     assert_eq!(
         bytes.len(),
         column.repr.bytes(rows),
@@ -123,6 +127,29 @@ pub(crate) fn downloaded(column: &DeviceColumn, rows: usize, stream: &Stream) ->
             make_array(data)
         }
     }
+}
+
+/// The values that codes name, zeros for none, and which rows have one.
+fn decoded(
+    entries: &[u8],
+    width: usize,
+    codes: &RowNumbers,
+    rows: usize,
+    stream: &Stream,
+) -> (Vec<u8>, Option<NullBuffer>) {
+    let numbers: Vec<u32> = stream.read_sync(codes.numbers.view()).expect("codes");
+    assert_eq!(numbers.len(), rows, "codes");
+    let values = numbers.iter().flat_map(|&code| match code {
+        NO_CODE => vec![0; width],
+        code => entries[code as usize * width..][..width].to_vec(),
+    });
+    let is_there = numbers.iter().map(|&code| code != NO_CODE);
+    let nulls = NullBuffer::from_iter(is_there);
+    assert!(
+        codes.may_miss || nulls.null_count() == 0,
+        "codes that may not miss"
+    );
+    (values.collect(), codes.may_miss.then_some(nulls))
 }
 
 fn strings(

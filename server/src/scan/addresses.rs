@@ -9,6 +9,9 @@ use super::layout::{Placed, Region, Role};
 use super::pages::Body;
 use crate::batch::Repr;
 
+/// Bytes of a code.
+const CODE_BYTES: u32 = 4;
+
 /// Where the buffers of a decode are.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
@@ -16,8 +19,10 @@ pub(super) struct Addresses {
     pub(super) plain: u64,
     pub(super) text: u64,
     pub(super) dictionaries: u64,
-    /// Values and validity of each column, 0 for none.
+    /// Values or codes, and validity of each column, 0 for none.
     pub(super) columns: Vec<(u64, u64)>,
+    /// What the codes of each column name, 0 for columns without.
+    pub(super) coded: Vec<u64>,
     /// For each column, the entry of each run.
     pub(super) entries: Vec<Vec<u64>>,
     pub(super) reprs: Vec<Repr>,
@@ -62,10 +67,13 @@ impl Addresses {
         let (at, count) = placed.dictionary;
         let dictionary = match placed.role {
             Role::Run(run) => self.entries.get(placed.column).map_or(0, |entries| entries[run]),
-            _ if count > 0 => self.dictionaries + at as u64,
-            _ => 0,
+            _ if count == 0 => 0,
+            _ if placed.is_coded => self.coded.get(placed.column).copied().unwrap_or_default() + at as u64,
+            _ => self.dictionaries + at as u64,
         };
+        let is_code = placed.is_coded && placed.role == Role::Data;
         let (conversion, source_bytes, output_bytes) = match placed.form {
+            Some(_) if is_code => (Conversion::Code, CODE_BYTES, CODE_BYTES),
             Some(form) => (form.conversion, form.source_bytes, form.output_bytes),
             None => match self.reprs.get(placed.column) {
                 Some(Repr::Bool) => (Conversion::Boolean, 1, 0),
@@ -95,7 +103,10 @@ impl Addresses {
             source_bytes,
             output_bytes,
             item: placed.item,
-            code_base: 0,
+            code_base: match is_code {
+                true => (at / Repr::Str.width()) as u32,
+                false => 0,
+            },
             skip: placed.kept.start,
             kept: placed.kept.len() as u32,
             filled: [0; 5],

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernels::compress::Decompressor;
-use kernels::parquet::{Encoding, Page, PageDecoder, SLACK_BYTES};
+use kernels::parquet::{Encoding, NO_CODE, Page, PageDecoder, SLACK_BYTES};
 use kernels::{Buffer, Device, ErrorWord, Event, Reservation, Stream};
 
 use super::addresses::Addresses;
@@ -19,9 +19,12 @@ use super::names::PageCheck;
 use super::pages::{Body, HostPage};
 use super::partition::repr_of;
 use super::pieces::Piece;
-use crate::batch::{DeviceBatch, DeviceColumn, Repr, bitmap_bytes, copy_up, upload};
+use crate::batch::{DeviceBatch, DeviceColumn, Repr, RowNumbers, bitmap_bytes, copy_up, upload};
 use crate::error::Result;
 use crate::error_device::on_device;
+
+/// What codes of rows without a value are filled with.
+const NO_CODE_BYTE: u8 = NO_CODE as u8;
 
 /// The compiled kernels of scans on one device. Clones share them.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub struct Decoded {
 /// A column while its rows are decoded.
 struct Output {
     values: Arc<Buffer>,
+    /// A code a row, if the values are the entries of dictionaries.
+    codes: Option<Arc<Buffer>>,
     validity: Option<Arc<Buffer>>,
     /// The entries of runs.
     entries: Vec<DeviceColumn>,
@@ -152,12 +157,21 @@ impl Fetched {
                     (has_nulls, has_nulls)
                 }
             };
-            let bytes = repr.bytes(self.rows);
-            let values = if has_gaps || repr == Repr::Bool {
+            let entries_of = of_column.entries();
+            let bytes = repr.bytes(entries_of.unwrap_or(self.rows));
+            let values = if entries_of.is_none() && has_gaps || repr == Repr::Bool {
                 zeroed(bytes)?
             } else {
                 allocate(bytes)?
             };
+            let mut codes = None;
+            if entries_of.is_some() {
+                let buffer = allocate(Repr::U32.bytes(self.rows))?;
+                if has_gaps {
+                    stream.fill(buffer.view(), NO_CODE_BYTE).map_err(on_device)?;
+                }
+                codes = Some(Arc::new(buffer));
+            }
             let validity = if is_nullable {
                 Some(zeroed(bitmap_bytes(self.rows))?)
             } else {
@@ -171,6 +185,7 @@ impl Fetched {
             }
             outputs.push(Some(Output {
                 values: Arc::new(values),
+                codes,
                 validity: validity.map(Arc::new),
                 entries,
             }));
@@ -242,6 +257,7 @@ impl Fetched {
         ];
         for output in memory.outputs.iter().flatten() {
             uses.push(&output.values);
+            uses.extend(output.codes.as_deref());
             uses.extend(output.validity.as_deref());
             for entry in &output.entries {
                 uses.push(&entry.values);
@@ -320,20 +336,27 @@ impl Fetched {
                         owners.extend(room.clone());
                         owners.extend(output.entries.into_iter().flat_map(|entry| entry.owners));
                     }
+                    let through = output.codes.map(|numbers| RowNumbers {
+                        numbers,
+                        may_miss: output.validity.is_some(),
+                    });
                     DeviceColumn {
                         data_type,
                         repr,
                         values: output.values,
-                        validity: output.validity,
+                        // Entries are never null: a row that is has no code.
+                        validity: output.validity.filter(|_| through.is_none()),
                         owners,
-                        through: None,
+                        through,
                     }
                 }
                 (_, None) => return Err(crate::error::Error::internal("scan: a column without memory")),
             });
         }
         let bytes = columns.iter().map(|column| {
-            column.values.len_bytes() + column.validity.as_ref().map_or(0, |words| words.len_bytes())
+            let codes = column.through.as_ref().map(|codes| &codes.numbers);
+            let others = column.validity.iter().chain(codes);
+            column.values.len_bytes() + others.map(|buffer| buffer.len_bytes()).sum::<usize>()
         });
         counters.decoded(self.row_groups, bytes.sum());
         Ok(DeviceBatch {
@@ -347,10 +370,14 @@ impl Memory {
     fn addresses(&self, fetched: &Fetched) -> Addresses {
         let columns = self.outputs.iter().map(|output| match output {
             Some(output) => (
-                output.values.address(),
+                output.codes.as_ref().unwrap_or(&output.values).address(),
                 output.validity.as_ref().map_or(0, |words| words.address()),
             ),
             None => (0, 0),
+        });
+        let coded = self.outputs.iter().map(|output| match output {
+            Some(output) if output.codes.is_some() => output.values.address(),
+            _ => 0,
         });
         let entries = self.outputs.iter().map(|output| {
             let entries = output.iter().flat_map(|output| &output.entries);
@@ -362,6 +389,7 @@ impl Memory {
             text: self.text.address(),
             dictionaries: self.dictionaries.address(),
             columns: columns.collect(),
+            coded: coded.collect(),
             entries: entries.collect(),
             reprs: (0..fetched.columns.len())
                 .map(|column| repr_of(&fetched.spec, column))

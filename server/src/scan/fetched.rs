@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
 use arrow::datatypes::DataType;
 use kernels::Device;
+use kernels::parquet::Encoding;
 
 use super::chunk::{Chunk, Way, name};
 use super::constant;
@@ -62,6 +63,22 @@ pub(super) enum FetchedColumn {
     Array(ArrayRef),
     /// The values of folders.
     Constant(constant::Runs),
+}
+
+impl FetchedColumn {
+    /// The entries of its dictionaries, if all its rows are strings of them: it is decoded to their codes then.
+    pub(super) fn entries(&self) -> Option<usize> {
+        let Self::Pages(groups) = self else { return None };
+        let of_group = |group: &GroupPages| {
+            let dictionary = group.pages.dictionary.as_ref()?;
+            let mut data = group.pages.data.iter();
+            let coded = group.form.is_string() && data.all(|page| page.encoding == Encoding::Dictionary);
+            coded.then_some(dictionary.rows as usize)
+        };
+        let entries: usize = groups.iter().map(of_group).sum::<Option<usize>>()?;
+        // Rows of no group have no value: there is nothing to say of a column that has none but those.
+        (entries > 0 && u32::try_from(entries).is_ok()).then_some(entries)
+    }
 }
 
 /// The pages of a column in one row group.

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::names::{ChunkName, PageNames};
 use super::pages::{Body, HostPage};
 use super::partition::repr_of;
-use crate::batch::{bitmap_bytes, upload_bytes};
+use crate::batch::{Repr, bitmap_bytes, upload_bytes};
 use crate::error::Result;
 use crate::error_device::on_device;
 
@@ -59,7 +59,17 @@ pub(super) struct Placed<'a> {
     pub(super) at: usize,
     /// Place and number of entries of the chunk's dictionary.
     pub(super) dictionary: (usize, u32),
+    /// Whether the column becomes codes: then the place is one among the entries of its own.
+    pub(super) is_coded: bool,
     pub(super) item: u32,
+}
+
+/// Where a page comes from and where its values go.
+struct Place {
+    first_row: usize,
+    source: usize,
+    dictionary: (usize, u32),
+    is_coded: bool,
 }
 
 /// All pages, and the sizes of the buffers.
@@ -87,9 +97,11 @@ impl<'a> Layout<'a> {
             match of_column {
                 FetchedColumn::Array(_) => {}
                 FetchedColumn::Pages(groups) => {
+                    // Bytes of the column's entries so far, if it becomes codes.
+                    let mut entries = of_column.entries().map(|_| 0);
                     for group in groups {
                         layout.names.start(group.name.clone());
-                        layout.add_chunk(column, group);
+                        layout.add_chunk(column, group, entries.as_mut());
                     }
                 }
                 FetchedColumn::Constant(runs) => {
@@ -100,7 +112,13 @@ impl<'a> Layout<'a> {
                     });
                     for (run, page) in runs.pages.iter().enumerate() {
                         if let Some(page) = page {
-                            layout.add(None, column, Role::Run(run), page, runs.rows[run].0, 0, (0, 1));
+                            let place = Place {
+                                first_row: runs.rows[run].0,
+                                source: 0,
+                                dictionary: (0, 1),
+                                is_coded: false,
+                            };
+                            layout.add(None, column, Role::Run(run), page, place);
                         }
                     }
                 }
@@ -109,9 +127,10 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    fn add_chunk(&mut self, column: usize, group: &'a GroupPages) {
+    fn add_chunk(&mut self, column: usize, group: &'a GroupPages, entries: Option<&mut usize>) {
         let form = group.form;
         let mut dictionary = (0, 0);
+        let is_coded = entries.is_some();
         // Pages were found in these spans.
         let place_of = |page: &HostPage| match (&page.body, &group.spans) {
             (Body::Plain { start, .. } | Body::Packed { start, .. }, Some(spans)) => {
@@ -120,43 +139,36 @@ impl<'a> Layout<'a> {
             _ => 0,
         };
         if let Some(page) = &group.pages.dictionary {
-            dictionary = (self.dictionary_bytes, page.rows);
             let bytes = page.rows as usize * form.output_bytes as usize;
-            self.dictionary_bytes += bytes.next_multiple_of(ALIGNMENT);
-            let source = place_of(page);
-            self.add(Some(form), column, Role::Dictionary, page, 0, source, dictionary);
+            let end = entries.unwrap_or(&mut self.dictionary_bytes);
+            dictionary = (*end, page.rows);
+            *end += bytes.next_multiple_of(ALIGNMENT);
+            let place = Place {
+                first_row: 0,
+                source: place_of(page),
+                dictionary,
+                is_coded,
+            };
+            self.add(Some(form), column, Role::Dictionary, page, place);
         }
         let mut first_row = group.first_row;
         for page in &group.pages.data {
-            let source = place_of(page);
-            self.add(
-                Some(form),
-                column,
-                Role::Data,
-                page,
+            let place = Place {
                 first_row,
-                source,
+                source: place_of(page),
                 dictionary,
-            );
+                is_coded,
+            };
+            self.add(Some(form), column, Role::Data, page, place);
             first_row += page.kept_rows();
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a placed page, each once")]
-    fn add(
-        &mut self,
-        form: Option<Form>,
-        column: usize,
-        role: Role,
-        page: &'a HostPage,
-        first_row: usize,
-        source: usize,
-        dictionary: (usize, u32),
-    ) {
+    fn add(&mut self, form: Option<Form>, column: usize, role: Role, page: &'a HostPage, place: Place) {
         let refers = form.is_some_and(|form| form.is_string())
             && matches!(page.encoding, Encoding::Plain | Encoding::DeltaLengthByteArray);
         let (region, at) = match (&page.body, refers) {
-            (Body::Plain { .. }, false) => (Region::Packed, source),
+            (Body::Plain { .. }, false) => (Region::Packed, place.source),
             (_, true) => {
                 let at = self.text_bytes;
                 self.text_bytes += page.body.len();
@@ -169,7 +181,7 @@ impl<'a> Layout<'a> {
             }
         };
         let item = self.names.item(page.number);
-        let (mut first_row, mut is_again) = (first_row, false);
+        let (mut first_row, mut is_again) = (place.first_row, false);
         for kept in page.parts() {
             let rows = kept.len();
             self.pages.push(Placed {
@@ -180,10 +192,11 @@ impl<'a> Layout<'a> {
                 kept,
                 is_again,
                 first_row,
-                source,
+                source: place.source,
                 region,
                 at,
-                dictionary,
+                dictionary: place.dictionary,
+                is_coded: place.is_coded,
                 item,
             });
             (first_row, is_again) = (first_row + rows, true);
@@ -207,7 +220,11 @@ impl<'a> Layout<'a> {
             + charged(self.dictionary_bytes);
         for (column, of_column) in fetched.columns.iter().enumerate() {
             let repr = repr_of(&fetched.spec, column);
-            let output = charged(repr.bytes(fetched.rows)) + charged(bitmap_bytes(fetched.rows));
+            let values = match of_column.entries() {
+                Some(entries) => charged(repr.bytes(entries)) + charged(Repr::U32.bytes(fetched.rows)),
+                None => charged(repr.bytes(fetched.rows)),
+            };
+            let output = values + charged(bitmap_bytes(fetched.rows));
             bytes += match of_column {
                 FetchedColumn::Array(array) => upload_bytes(array),
                 FetchedColumn::Pages(_) => output,

@@ -3,7 +3,7 @@
 use super::write::{CODE_BASE, Column, Written, write};
 use crate::ErrorWord;
 use crate::parquet::Encoding::{DeltaByteArray, Dictionary};
-use crate::parquet::{Conversion, PageDecoder, SLACK_BYTES, StringRef};
+use crate::parquet::{Conversion, NO_CODE, PageDecoder, SLACK_BYTES, StringRef};
 use crate::selftest::{Context, Failure, expect_equal};
 
 /// Columns as decoded: bytes of the values, words of the validity.
@@ -117,6 +117,7 @@ fn expected_of(column: &Column, row: Option<&(Vec<u8>, Option<u32>)>) -> Vec<u8>
         (Some((value, _)), _) => (column.convert)(value, column.output_bytes),
         (None, Conversion::String) => Vec::new(),
         (None, Conversion::Boolean) => vec![0],
+        (None, Conversion::Code) => NO_CODE.to_le_bytes().to_vec(),
         (None, _) => vec![0; column.output_bytes],
     }
 }
