@@ -102,7 +102,10 @@ impl Stream {
     pub fn upload_values<T: Plain>(&self, reservation: &Reservation, values: &[T]) -> Result<Buffer> {
         let bytes = bytes_of(values);
         let buffer = self.allocate(reservation, bytes.len())?;
-        if (1..=SMALL_BYTES).contains(&bytes.len()) && self.inner.device.api.kernels_read_pinned() {
+        let api = &self.inner.device.api;
+        // Whole words are written, which an allocation that is fenced at its last byte has no room for.
+        let by_kernel = api.kernels_read_pinned() && !api.fences_allocations();
+        if (1..=SMALL_BYTES).contains(&bytes.len()) && by_kernel {
             self.upload_small(bytes, &buffer)?;
             return Ok(buffer);
         }

@@ -48,7 +48,7 @@ pub(super) struct Job {
 impl Job {
     /// Runs to the end, whatever it is, and says it.
     pub(super) fn run(self) {
-        let warming = Warming::start(&self.gpu, &self.graph);
+        let warming = Warming::start(&self.gpu, &self.graph, &self.context);
         let outcome = caught("a query on the GPU", || self.complete(&warming));
         // A reader that went away does not need to know.
         let _ = self.sender.blocking_send(Item::End(outcome));

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use datafusion::execution::TaskContext;
 use kernels::KernelSource;
 
 use crate::batch::Repr;
 use crate::operator::{Build, Force, Foreseen, Foretold, Gpu, Rows, Sort, Window};
-use crate::pipeline::expr::ColumnShape;
+use crate::pipeline::expr::{ColumnShape, Through};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
 
 /// Cores from which on kernels are compiled too that only some data need, if half of the cores have nothing to compile.
@@ -51,9 +52,9 @@ pub(super) struct Warming {
 
 impl Warming {
     /// Starts with what `graph` will need first.
-    pub(super) fn start(gpu: &Arc<Gpu>, graph: &PipelineGraph) -> Self {
+    pub(super) fn start(gpu: &Arc<Gpu>, graph: &PipelineGraph, context: &TaskContext) -> Self {
         let (cores, busy) = (cores(), COMPILING.load(Ordering::Relaxed));
-        let (shapes, foreseen) = foresee(gpu, graph);
+        let (shapes, foreseen) = foresee(gpu, graph, context);
         let mut sources = foreseen.certain;
         if cores >= CORES_TO_SPARE && busy < cores / 2 {
             sources.extend(foreseen.possible);
@@ -131,7 +132,7 @@ fn next(queue: &Mutex<VecDeque<KernelSource>>) -> Option<KernelSource> {
 }
 
 /// The shapes that each pipeline's kernels read, and all those kernels.
-pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph) -> (Vec<Shapes>, Foreseen) {
+pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph, context: &TaskContext) -> (Vec<Shapes>, Foreseen) {
     let mut all = Foresight {
         gpu,
         foreseen: Foreseen::default(),
@@ -140,7 +141,7 @@ pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph) -> (Vec<Shapes>, Foresee
     let mut read: Vec<Shapes> = Vec::with_capacity(graph.pipelines.len());
     let mut left: Vec<Vec<ColumnShape>> = Vec::with_capacity(graph.pipelines.len());
     for (id, pipeline) in graph.pipelines.iter().enumerate() {
-        let columns = columns_of(pipeline, &left);
+        let columns = columns_of(pipeline, &left, context);
         let (mut shapes, mut variants) = match pipeline.stages.is_empty() {
             true => (Vec::new(), vec![columns]),
             false => all.joins(pipeline, columns),
@@ -218,12 +219,24 @@ impl Foresight<'_> {
 }
 
 /// The columns that a pipeline reads: what pipelines before it leave, else what its source declares.
-fn columns_of(pipeline: &Pipeline, left: &[Vec<ColumnShape>]) -> Vec<ColumnShape> {
-    let declared = pipeline.input.fields().iter().filter_map(|field| {
+fn columns_of(pipeline: &Pipeline, left: &[Vec<ColumnShape>], context: &TaskContext) -> Vec<ColumnShape> {
+    let coded = match &pipeline.source {
+        Source::Scan(spec) => spec.codes_about(context),
+        _ => Vec::new(),
+    };
+    let mut lists = 0;
+    let declared = pipeline.input.fields().iter().enumerate();
+    let declared = declared.filter_map(|(at, field)| {
+        let is_coded = coded.get(at) == Some(&true);
+        let list = lists;
+        lists += usize::from(is_coded);
         Some(ColumnShape {
             repr: Repr::of(field.data_type())?,
-            nullable: field.is_nullable(),
-            through: None,
+            nullable: field.is_nullable() && !is_coded,
+            through: is_coded.then_some(Through {
+                list,
+                may_miss: field.is_nullable(),
+            }),
         })
     });
     let Source::Pipelines(ids) = &pipeline.source else {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use kernels::group::{GroupShape, GroupTable};
+use kernels::group::GroupTable;
 use kernels::{Buffer, ErrorWord};
 
 use super::columns::{addresses, filled, new_column_sync};
 use super::distinct::Distinct;
+use super::group_keys::GroupKeys;
 use super::ordered::Ordered;
 use super::program::{More, Program, Programs, Shape};
 use super::{Force, Gpu, KernelTimes, Result, unplanned};
@@ -15,8 +16,7 @@ use crate::pipeline::AggregateSpec;
 use crate::pipeline::aggregate::{Accumulator, Finish};
 use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{
-    BLOCK_THREADS, FINISH, KeyLayout, Strategy, UPDATE, find_groups, finish, key_layout, update,
-    update_extremes,
+    BLOCK_THREADS, FINISH, Strategy, UPDATE, find_groups, finish, update, update_extremes,
 };
 
 /// Groups that a table starts with room for.
@@ -33,7 +33,7 @@ const SHARED_BYTES: usize = 100 << 10;
 pub struct Aggregate {
     spec: AggregateSpec,
     filters: Vec<Expr>,
-    layout: KeyLayout,
+    keys: GroupKeys,
     space: Space,
     table: GroupTable,
     /// By grouping set.
@@ -56,19 +56,8 @@ impl Aggregate {
         force: Force,
         space: Space,
     ) -> Result<Self> {
-        let layout = key_layout(&spec.keys).map_err(unplanned)?;
-        let shape = GroupShape {
-            key_words: layout.words,
-            texts: layout.texts.clone(),
-            state: spec.initial_bytes(),
-        };
-        let capacity = match force {
-            _ if spec.keys.is_empty() => 1,
-            Force::SmallTables => GROUPS_FORCED,
-            _ => GROUPS_MIN,
-        };
-        let (stream, reservation) = (&space.stream, &space.reservation);
-        let table = GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?;
+        let keys = GroupKeys::new(&spec)?;
+        let table = new_table(gpu, &keys, &spec, force, &space)?;
         let mut distincts: Vec<Distinct> = Vec::new();
         for (_, wants) in wanting_sets(&spec) {
             if !distincts.iter().any(|known| known.serves(wants)) {
@@ -78,7 +67,7 @@ impl Aggregate {
         Ok(Self {
             distincts,
             ordered: spec.ordered.iter().cloned().map(Ordered::new).collect(),
-            layout,
+            keys,
             spec,
             filters,
             space,
@@ -113,8 +102,16 @@ impl Aggregate {
         batch: &DeviceBatch,
         error: &ErrorWord,
     ) -> Result<()> {
+        let (spec, force, space) = (&self.spec, self.force, &self.space);
+        if self
+            .keys
+            .settle_sync(gpu, times, spec, batch, force, error, space)?
+        {
+            self.table = new_table(gpu, &self.keys, spec, force, space)?;
+        }
+        let wide = self.keys.beside_sync(gpu, times, batch, error, space)?;
         for set in 0..self.spec.sets.len().max(1) {
-            let (groups, count) = self.find_sync(gpu, times, batch, set, error)?;
+            let (groups, count) = self.find_sync(gpu, times, &wide, set, error)?;
             self.add_to_groups(gpu, times, batch, Some(&groups), count, error)?;
         }
         Ok(())
@@ -129,8 +126,8 @@ impl Aggregate {
         set: usize,
         error: &ErrorWord,
     ) -> Result<(Arc<Buffer>, usize)> {
-        let keys = self.spec.sets.get(set).unwrap_or(&self.spec.keys);
-        let (filters, layout) = (&self.filters, &self.layout);
+        let keys = self.keys.grouping.of_set(set);
+        let (filters, layout) = (&self.filters, &self.keys.grouping.layout);
         let program = self.finders.of(gpu, times, batch, set, |columns| {
             // A row of no columns stands for a set without keys: nothing filters it.
             let filters: &[Expr] = if columns.is_empty() { &[] } else { filters };
@@ -261,7 +258,7 @@ impl Aggregate {
         }
         // What was queued on the table's own stream comes first: its buffers order that.
         let mut columns = self.columns(rows, space)?;
-        let generated = finish(&self.spec, &self.layout).map_err(unplanned)?;
+        let generated = finish(&self.spec, &self.keys.grouping.layout).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let outputs = space.upload_sync(&addresses(&columns))?;
         let error = space.error_word_sync()?;
@@ -286,11 +283,13 @@ impl Aggregate {
                 table.references(text, rows, target)?;
             }
         }
+        self.keys
+            .put_strings_sync(gpu, &self.spec, &mut columns, rows, &error, space)?;
         error.check_sync(&space.stream, FINISH)?;
         // References lead into the table.
         let owners = self.table.into_owners();
         for column in columns.iter_mut().filter(|column| column.repr == Repr::Str) {
-            column.owners = owners.clone();
+            column.owners.extend(owners.iter().cloned());
         }
         for (outcome, column) in self
             .spec
@@ -306,13 +305,38 @@ impl Aggregate {
     }
 
     fn columns(&self, rows: usize, space: &Space) -> Result<Vec<DeviceColumn>> {
-        let keys = self.spec.keys.iter().map(|key| (&key.data_type, key.nullable));
+        let keys = self.keys.grouping.keys.iter();
+        let keys = keys.map(|key| (&key.data_type, key.nullable));
         let outcomes = self.spec.outcomes.iter();
         let outcomes = outcomes.map(|outcome| (&outcome.data_type, outcome.may_be_null()));
         keys.chain(outcomes)
             .map(|(data_type, nullable)| new_column_sync(data_type, nullable, rows, space))
             .collect()
     }
+}
+
+/// A table without groups.
+fn new_table(
+    gpu: &Gpu,
+    keys: &GroupKeys,
+    spec: &AggregateSpec,
+    force: Force,
+    space: &Space,
+) -> Result<GroupTable> {
+    let capacity = match force {
+        _ if spec.keys.is_empty() => 1,
+        Force::SmallTables => GROUPS_FORCED,
+        _ => GROUPS_MIN,
+    };
+    let (stream, reservation) = (&space.stream, &space.reservation);
+    let shape = keys.grouping.shape(spec);
+    Ok(GroupTable::new(
+        &gpu.grouper,
+        stream,
+        reservation,
+        shape,
+        capacity,
+    )?)
 }
 
 /// The accumulators that want a set of different values, each with the first word of its state.

@@ -7,14 +7,16 @@
 use kernels::KernelSource;
 
 use super::aggregate::strategies;
+use super::group_keys::Grouping;
+use super::interner::{enter_strings, entries_shape, may_be_coded, numbered_shape};
 use super::join::foreseen_joins;
 use super::{Build, Foretold, Gpu, Rows, Sort, Window};
 use crate::batch::Repr;
 use crate::pipeline::aggregate::Accumulator;
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
-    Generated, find_groups, finish, insert_distinct, key_layout, mask, measure_texts, project, sort_keys,
-    update, update_extremes,
+    Generated, find_groups, finish, insert_distinct, mask, measure_texts, project, sort_keys, update,
+    update_extremes,
 };
 use crate::pipeline::{AggregateSpec, SortKey, Stage};
 
@@ -119,19 +121,23 @@ impl Foreseen {
         filters: &[Expr],
         columns: &[ColumnShape],
     ) -> Vec<ColumnShape> {
-        let Ok(layout) = key_layout(&spec.keys) else {
+        let is_coded = |column: usize| columns.get(column).is_some_and(may_be_coded);
+        let Ok(grouping) = Grouping::of(spec, columns.len(), is_coded) else {
             return Vec::new();
         };
         let grouped = !spec.keys.is_empty();
-        let whole = [spec.keys.clone()];
-        let sets = match (grouped, spec.sets.is_empty()) {
-            (false, _) => &[],
-            (true, true) => &whole[..],
-            (true, false) => &spec.sets[..],
-        };
-        for keys in sets {
-            let finder = find_groups(columns, filters, keys, &layout);
-            self.certain.extend(source(finder));
+        if grouped {
+            let mut wide = columns.to_vec();
+            for &column in grouping.numbered() {
+                wide.push(numbered_shape(&columns[column]));
+                let entered = enter_strings(&[entries_shape(&columns[column])]);
+                self.certain.extend(source(entered));
+            }
+            for set in 0..spec.sets.len().max(1) {
+                let keys = grouping.of_set(set);
+                let finder = find_groups(&wide, filters, keys, &grouping.layout);
+                self.certain.extend(source(finder));
+            }
         }
         if spec.has(Accumulator::is_plain) {
             let mut updaters = strategies(spec, gpu.device.info().shared_bytes_max as usize)
@@ -153,7 +159,7 @@ impl Foreseen {
                 .map(|argument| insert_distinct(columns, filters, grouped, argument, filter));
             self.certain.extend(inserted.filter_map(source));
         }
-        self.certain.extend(source(finish(spec, &layout)));
+        self.certain.extend(source(finish(spec, &grouping.layout)));
         let keys = spec.keys.iter().map(|key| (&key.data_type, key.nullable));
         let outcomes = spec.outcomes.iter();
         let outcomes = outcomes.map(|outcome| (&outcome.data_type, outcome.may_be_null()));

@@ -43,10 +43,7 @@ impl KernelTimes {
     pub(super) fn foreseen(&self, found: Vec<ColumnShape>) -> Vec<ColumnShape> {
         let covers = |foreseen: &&Vec<ColumnShape>| {
             let mut pairs = foreseen.iter().zip(&found);
-            foreseen.len() == found.len()
-                && pairs.all(|(all, one)| {
-                    all.repr == one.repr && all.through == one.through && (all.nullable || !one.nullable)
-                })
+            foreseen.len() == found.len() && pairs.all(|(all, one)| all.covers(one))
         };
         match self.foreseen.iter().find(covers) {
             Some(foreseen) => foreseen.clone(),

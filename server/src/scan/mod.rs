@@ -7,6 +7,7 @@
 
 mod addresses;
 mod chunk;
+mod codes;
 mod constant;
 mod counters;
 mod decode;

@@ -9,10 +9,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use arrow::datatypes::{SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
-use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetMetaData, Int96Coercer, apply_file_schema_type_coercions,
-};
+use datafusion::datasource::physical_plan::parquet::metadata::{CachedParquetMetaData, DFParquetMetadata};
+use datafusion::datasource::physical_plan::parquet::{Int96Coercer, apply_file_schema_type_coercions};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
@@ -213,8 +211,8 @@ async fn footer(
     read.map_err(|error| Error::internal(format!("a footer was not read: {error}")))?
 }
 
-/// A footer that is kept, if the file is still the same.
-fn known_footer(cache: &FileMetadataCache, meta: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
+/// A footer that is kept, if the file is still the same; perhaps without the page indexes that the file has.
+pub(super) fn kept_footer(cache: &FileMetadataCache, meta: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
     let entry = cache
         .get(&meta.location)
         .filter(|entry| entry.is_valid_for(meta))?;
@@ -223,6 +221,12 @@ fn known_footer(cache: &FileMetadataCache, meta: &ObjectMeta) -> Option<Arc<Parq
         .as_any()
         .downcast_ref::<CachedParquetMetaData>()?
         .parquet_metadata();
+    Some(Arc::clone(metadata))
+}
+
+/// The same with all page indexes.
+fn known_footer(cache: &FileMetadataCache, meta: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
+    let metadata = kept_footer(cache, meta)?;
     // DataFusion copies the whole footer of a file without page indexes to look for them again, each time.
     let has_indexes = || {
         let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
@@ -231,7 +235,7 @@ fn known_footer(cache: &FileMetadataCache, meta: &ObjectMeta) -> Option<Arc<Parq
             .any(|chunk| chunk.column_index_offset().is_some())
     };
     let is_whole = metadata.column_index().is_some() && metadata.offset_index().is_some() || !has_indexes();
-    is_whole.then(|| Arc::clone(metadata))
+    is_whole.then_some(metadata)
 }
 
 async fn read_footer(

@@ -11,6 +11,7 @@ use parquet::basic::Encoding;
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::chunk::{Chunk, Way};
+use super::codes::has_codes_alone;
 use super::open::Group;
 use super::spec::ScanSpec;
 use crate::batch::{Repr, bitmap_bytes};
@@ -252,11 +253,7 @@ fn scratch_bytes(
         bytes += entries * width * if repr == Repr::Str { 2 } else { 1 };
     }
     let is_plain_only = |encoding: Encoding| matches!(encoding, Encoding::PLAIN | Encoding::RLE);
-    let dictionary_only = has_dictionary
-        && metadata.page_encoding_stats_mask().is_some_and(|mask| {
-            mask.is_only(Encoding::RLE_DICTIONARY) || mask.is_only(Encoding::PLAIN_DICTIONARY)
-        });
-    if !dictionary_only
+    if !has_codes_alone(metadata)
         && (repr == Repr::Str || metadata.encodings().any(|encoding| !is_plain_only(encoding)))
     {
         bytes += group.rows * if repr == Repr::Str { 16 } else { width.max(8) };

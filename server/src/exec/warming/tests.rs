@@ -156,7 +156,7 @@ async fn nothing_is_compiled_after_the_warming() {
         for sql in QUERIES {
             let (plan, on_gpu, graphs) = offloaded(&gpu, &context, sql).await;
             for graph in &graphs {
-                let (_, foreseen) = foresee(&gpu, graph);
+                let (_, foreseen) = foresee(&gpu, graph, &context.task_ctx());
                 let sources: Vec<&KernelSource> = foreseen.certain.iter().chain(&foreseen.possible).collect();
                 for module in gpu.device.modules(&sources, 4) {
                     module.expect(sql);
@@ -189,8 +189,8 @@ async fn warming_ends_by_itself_or_when_it_is_dropped() {
     let context = context(&path).await;
     let gpu = open(&std::env::temp_dir().join("warpflight-test-modules"));
     let (_, _, graphs) = offloaded(&gpu, &context, QUERIES[0]).await;
-    Warming::start(&gpu, &graphs[0]).finish_sync();
-    let (_, foreseen) = foresee(&gpu, &graphs[0]);
+    Warming::start(&gpu, &graphs[0], &context.task_ctx()).finish_sync();
+    let (_, foreseen) = foresee(&gpu, &graphs[0], &context.task_ctx());
     assert!(
         foreseen
             .certain
@@ -198,7 +198,7 @@ async fn warming_ends_by_itself_or_when_it_is_dropped() {
             .all(|source| gpu.device.has_module(source))
     );
     let (_, _, graphs) = offloaded(&gpu, &context, QUERIES[3]).await;
-    let warming = Warming::start(&gpu, &graphs[0]);
+    let warming = Warming::start(&gpu, &graphs[0], &context.task_ctx());
     let queue = Arc::clone(&warming.queue);
     drop(warming);
     assert!(lock(&queue).is_empty());
@@ -208,6 +208,7 @@ async fn warming_ends_by_itself_or_when_it_is_dropped() {
         &PipelineGraph {
             pipelines: Vec::new(),
         },
+        &context.task_ctx(),
     );
     assert!(nothing.threads.is_empty() && nothing.shapes().is_empty());
 }
@@ -230,7 +231,7 @@ async fn compiled_in_a_process_of_its_own() {
         println!("{sql}");
         let (_, _, graphs) = offloaded(&gpu, &context, sql).await;
         for graph in &graphs {
-            let (_, foreseen) = foresee(&gpu, graph);
+            let (_, foreseen) = foresee(&gpu, graph, &context.task_ctx());
             for source in foreseen.certain.iter().chain(&foreseen.possible) {
                 let start = Instant::now();
                 let image = compiler.compile(source).unwrap_or_else(|error| panic!("{error}"));

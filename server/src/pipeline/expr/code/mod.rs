@@ -52,6 +52,17 @@ pub struct Through {
     pub may_miss: bool,
 }
 
+impl ColumnShape {
+    /// Whether what is made for this shape is right for `other` too, because it only adds that rows may be null.
+    pub fn covers(&self, other: &Self) -> bool {
+        let through = match (self.through, other.through) {
+            (Some(all), Some(one)) => all.list == one.list && (all.may_miss || !one.may_miss),
+            (all, one) => all == one,
+        };
+        self.repr == other.repr && through && (self.nullable || !other.nullable)
+    }
+}
+
 /// A computed value.
 #[derive(Debug, Clone)]
 pub struct Value {

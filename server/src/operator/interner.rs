@@ -1,0 +1,255 @@
+//! Strings as numbers: every different string that an operator meets has one, whichever dictionary names it.
+//!
+//! In: columns of strings that are read through codes or row numbers. Out: columns of numbers that are read through the
+//! same ones, and strings again. Only entries are looked at, once each: what is done with rows then reads four bytes a
+//! row and compares no string. It does not know what the numbers are for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::StringArray;
+use arrow::datatypes::DataType;
+use kernels::group::{GroupShape, GroupTable};
+use kernels::select::Gather;
+use kernels::{Buffer, ErrorWord, Reservation};
+
+use super::columns::new_column_sync;
+use super::program::Programs;
+use super::{Force, Gpu, KernelTimes, Result, unplanned};
+use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, upload, upload_bytes};
+use crate::pipeline::expr::{ColumnShape, Expr, Node};
+use crate::pipeline::kernels::{Generated, find_groups, key_layout};
+
+/// Strings that there is room for at first.
+const STRINGS_MIN: usize = 1 << 12;
+/// The same where tables are made to grow.
+const STRINGS_FORCED: usize = 4;
+/// So many entries are always few enough to look at each, however few rows are read through them.
+const ENTRIES_FEW: usize = 1 << 16;
+
+/// Strings of which each has a number, in the order in which they came: the empty one has 0, which rows that are null hold
+/// too.
+#[derive(Debug)]
+pub(super) struct Interner {
+    table: GroupTable,
+    programs: Programs<()>,
+    /// By column, the entries met last and their numbers: a join's table comes again with each batch.
+    last: HashMap<usize, (Arc<Buffer>, Arc<Buffer>)>,
+    force: Force,
+}
+
+/// Entries that a column's rows are read from.
+pub(super) fn entry_count(column: &DeviceColumn) -> usize {
+    column.values.len_bytes() / column.repr.width().max(1)
+}
+
+/// Whether `column`, of which `rows` rows are read, holds strings of so few entries that what is done with rows is better
+/// done with entries.
+pub(super) fn is_coded(column: &DeviceColumn, rows: usize) -> bool {
+    let few = entry_count(column) <= rows.max(ENTRIES_FEW);
+    column.repr == Repr::Str && column.through.is_some() && few
+}
+
+/// The same as far as shapes tell.
+pub(super) fn may_be_coded(column: &ColumnShape) -> bool {
+    column.repr == Repr::Str && column.through.is_some()
+}
+
+/// The entries of `column` as rows of their own.
+pub(super) fn entries_of(column: &DeviceColumn) -> DeviceBatch {
+    DeviceBatch {
+        rows: entry_count(column),
+        columns: vec![DeviceColumn {
+            through: None,
+            ..column.clone()
+        }],
+    }
+}
+
+/// The shape of such rows, of a column that is read through something.
+pub(super) fn entries_shape(column: &ColumnShape) -> ColumnShape {
+    ColumnShape {
+        through: None,
+        ..*column
+    }
+}
+
+/// A column of numbers, one for each entry of `column`, whose rows are read as those of `column` are.
+pub(super) fn numbered(column: &DeviceColumn, numbers: Arc<Buffer>) -> DeviceColumn {
+    DeviceColumn {
+        data_type: DataType::UInt32,
+        repr: Repr::U32,
+        values: numbers,
+        owners: Vec::new(),
+        ..column.clone()
+    }
+}
+
+/// The shape of such a column.
+pub(super) fn numbered_shape(column: &ColumnShape) -> ColumnShape {
+    ColumnShape {
+        repr: Repr::U32,
+        ..*column
+    }
+}
+
+/// What enters the strings of a batch's only column.
+pub(super) fn enter_strings(columns: &[ColumnShape]) -> Result<Generated, String> {
+    let key = Expr {
+        data_type: DataType::Utf8,
+        nullable: false,
+        node: Node::Column(0, "entry".into()),
+    };
+    let is_there = Expr {
+        data_type: DataType::Boolean,
+        nullable: false,
+        node: Node::IsNotNull(Arc::new(key.clone())),
+    };
+    let keys = [key];
+    find_groups(columns, &[is_there], &keys, &key_layout(&keys)?)
+}
+
+impl Interner {
+    /// Of no string but the empty one.
+    pub(super) fn new_sync(
+        gpu: &Gpu,
+        times: &KernelTimes,
+        force: Force,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<Self> {
+        let shape = GroupShape {
+            key_words: 1,
+            texts: vec![0],
+            state: Vec::new(),
+        };
+        let capacity = match force {
+            Force::SmallTables => STRINGS_FORCED,
+            _ => STRINGS_MIN,
+        };
+        let (stream, reservation) = (&space.stream, &space.reservation);
+        let mut interner = Self {
+            table: GroupTable::new(&gpu.grouper, stream, reservation, shape, capacity)?,
+            programs: Programs::default(),
+            last: HashMap::new(),
+            force,
+        };
+        let empty = StringArray::from(vec![""]);
+        space.room_sync(upload_bytes(&empty))?;
+        let empty = DeviceBatch {
+            rows: 1,
+            columns: vec![upload(&empty, stream, reservation)?],
+        };
+        interner.enter_sync(gpu, times, &empty, error, space)?;
+        Ok(interner)
+    }
+
+    /// The numbers of the strings in the only column of `batch`; what stands for one that is null means nothing.
+    fn enter_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<Arc<Buffer>> {
+        let numbers = space.take_sync(batch.rows * 4)?;
+        if batch.rows > 0 {
+            let program = self.programs.of(gpu, times, batch, (), enter_strings)?;
+            let (table, force) = (&mut self.table, self.force);
+            program.enter_new_sync(space, times, batch, Some(&numbers), table, error, force)?;
+        }
+        Ok(Arc::new(numbers))
+    }
+
+    /// The numbers of the strings of `column`, the `place`th of those that are numbered here: null where they are. Waits for
+    /// how many there are.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn numbers_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        column: &DeviceColumn,
+        rows: usize,
+        place: usize,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<DeviceColumn> {
+        if let Some((entries, numbers)) = self.last.get(&place)
+            && Arc::ptr_eq(entries, &column.values)
+        {
+            return Ok(numbered(column, Arc::clone(numbers)));
+        }
+        let mut entries = entries_of(column);
+        if column.through.is_none() {
+            // Columns may be longer than their batch.
+            entries.rows = rows;
+        }
+        let numbers = self.enter_sync(gpu, times, &entries, error, space)?;
+        if column.through.is_some() {
+            let known = (Arc::clone(&column.values), Arc::clone(&numbers));
+            self.last.insert(place, known);
+        }
+        Ok(numbered(column, numbers))
+    }
+
+    /// How many strings there are, waiting for the number.
+    pub(super) fn count_sync(&self) -> Result<usize> {
+        Ok(self.table.fill_sync()?.count)
+    }
+
+    /// The strings in the order of their numbers, as references that lead into what [`Self::into_owners`] returns.
+    pub(super) fn references_sync(&self, space: &Space) -> Result<(Buffer, usize)> {
+        let count = self.count_sync()?;
+        let references = space.take_sync(count * Repr::Str.width())?;
+        let target = references.slice(0..count * Repr::Str.width())?;
+        self.table.references(0, count, target)?;
+        Ok((references, count))
+    }
+
+    /// The strings of type `data_type` that the first `rows` values of `numbers` stand for, null where these are. Their owners
+    /// are those of [`Self::into_owners`].
+    pub(super) fn strings_sync(
+        &self,
+        gpu: &Gpu,
+        numbers: &DeviceColumn,
+        rows: usize,
+        data_type: &DataType,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<DeviceColumn> {
+        let (references, count) = self.references_sync(space)?;
+        let strings = DeviceColumn {
+            validity: numbers.validity.clone(),
+            ..new_column_sync(data_type, false, rows, space)?
+        };
+        if strings.repr != Repr::Str {
+            return Err(unplanned(format!("strings of type {data_type}")));
+        }
+        let gather = [Gather {
+            source: references.address(),
+            target: strings.values.address(),
+            source_validity: 0,
+            target_validity: 0,
+            width: Repr::Str.width() as u32,
+            reserved: 0,
+        }];
+        space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
+        gpu.selector.gather(
+            &space.stream,
+            &space.reservation,
+            &gather,
+            numbers.values.slice(0..rows * 4)?,
+            rows,
+            count,
+            &[&references, &strings.values],
+            error,
+        )?;
+        Ok(strings)
+    }
+
+    /// Gives up everything but what references lead to.
+    pub(super) fn into_owners(self) -> Vec<Arc<Buffer>> {
+        self.table.into_owners()
+    }
+}
