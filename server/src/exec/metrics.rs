@@ -103,5 +103,11 @@ impl PipelineMetrics {
         self.join_time.add_duration(Duration::from_nanos(joins.run_ns()));
         self.compile_time
             .add_duration(Duration::from_nanos(own.compile_ns() + joins.compile_ns()));
+        let entries = own.entry_count() + joins.entry_count();
+        if entries > 0 {
+            let name = format!("p{}_dictionary_entries", self.id);
+            let counter = MetricBuilder::new(&self.set).counter(name, 0);
+            counter.add(usize::try_from(entries).unwrap_or(usize::MAX));
+        }
     }
 }

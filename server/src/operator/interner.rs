@@ -187,6 +187,7 @@ impl Interner {
         }
         let numbers = self.enter_sync(gpu, times, &entries, error, space)?;
         if column.through.is_some() {
+            times.entries(entries.rows);
             let known = (Arc::clone(&column.values), Arc::clone(&numbers));
             self.last.insert(place, known);
         }

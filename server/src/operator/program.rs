@@ -25,6 +25,8 @@ pub struct KernelTimes {
     /// Launches that may still run: their start and end.
     launches: Mutex<Vec<(Event, Event)>>,
     run_ns: AtomicU64,
+    /// Entries of dictionaries that work was done with in place of rows.
+    entries: AtomicU64,
     /// Shapes that kernels were compiled for before there were batches.
     foreseen: Vec<Vec<ColumnShape>>,
 }
@@ -49,6 +51,16 @@ impl KernelTimes {
             Some(foreseen) => foreseen.clone(),
             None => found,
         }
+    }
+
+    /// Work was done with `count` entries of a dictionary in place of the rows that are read through them.
+    pub fn entries(&self, count: usize) {
+        self.entries.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// How many that were in all.
+    pub fn entry_count(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
     }
 
     /// Nanoseconds of compiling or loading.

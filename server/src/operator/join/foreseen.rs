@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use datafusion::common::JoinType;
 
 use super::Build;
+use super::coded::{foreseen_coded, found_key};
 use super::look::{Look, steps};
 use crate::batch::Repr;
 use crate::pipeline::Stage;
-use crate::pipeline::expr::{ColumnShape, Through};
+use crate::pipeline::expr::{ColumnShape, Expr, Through};
 use crate::pipeline::kernels::{Generated, Lookup, count_matches, look_up, mask};
 
 /// A table that is not there yet.
@@ -54,6 +55,7 @@ pub fn foreseen_joins(stages: &[Stage], tables: &[&Foretold], columns: Vec<Colum
             filters: &stage.filters,
             join: &stage.join,
             lookup: &table.lookup,
+            found: None,
             unique: true,
             width: table.columns.len(),
         };
@@ -68,6 +70,7 @@ pub fn foreseen_joins(stages: &[Stage], tables: &[&Foretold], columns: Vec<Colum
                 join: &stage.join,
                 filters: &stage.filters,
                 lookup: &table.lookup,
+                found: None,
                 unique: true,
                 width: table.columns.len(),
             };
@@ -93,6 +96,7 @@ impl ForeseenJoins {
         tables: &[&[ColumnShape]],
         columns: Vec<ColumnShape>,
     ) -> Vec<ColumnShape> {
+        let width = columns.len();
         let mut wide = columns;
         for (look, table) in looks.iter().zip(tables) {
             if look.join.join_type == JoinType::RightMark {
@@ -101,9 +105,17 @@ impl ForeseenJoins {
                 through(&mut wide, table, look.join.keeps_rows());
             }
         }
-        self.kernels
-            .push(steps(looks, &wide).and_then(|steps| look_up(&wide, &steps)));
-        self.read.push(wide.clone());
+        let mut read = wide.clone();
+        let found = looks.iter().map(|look| self.found(look, &mut read));
+        let found: Vec<Option<Expr>> = found.collect();
+        let looks_by = looks.iter().zip(&found).map(|(look, found)| Look {
+            found: found.as_ref(),
+            ..*look
+        });
+        let looks_by: Vec<Look<'_>> = looks_by.collect();
+        let steps = steps(&looks_by, width, &read);
+        self.kernels.push(steps.and_then(|steps| look_up(&read, &steps)));
+        self.read.push(read);
         self.left.clear();
         let last = looks.last().zip(tables.last());
         if let Some((look, table)) = last
@@ -116,6 +128,14 @@ impl ForeseenJoins {
         dropped
     }
 
+    /// The key that stands for the keys of a join where their entries are found before, a column that is added to `columns`.
+    fn found(&mut self, look: &Look<'_>, columns: &mut Vec<ColumnShape>) -> Option<Expr> {
+        let (finder, found) = foreseen_coded(look.join, look.lookup, columns)?;
+        self.kernels.push(finder);
+        columns.push(found);
+        Some(found_key(columns.len() - 1))
+    }
+
     /// A join by pairs; returns the columns after it.
     fn pairs(
         &mut self,
@@ -125,8 +145,14 @@ impl ForeseenJoins {
     ) -> Vec<ColumnShape> {
         let has_residual = !look.join.residual.is_empty();
         let keeps = look.join.keeps_rows() && !has_residual;
-        self.kernels.push(count_matches(&columns, &look.probe(), keeps));
-        self.read.push(columns.clone());
+        let mut read = columns.clone();
+        let found = self.found(look, &mut read);
+        let look_by = Look {
+            found: found.as_ref(),
+            ..*look
+        };
+        self.kernels.push(count_matches(&read, &look_by.probe(), keeps));
+        self.read.push(read);
         self.left.clear();
         let mut pairs = numbered(&columns);
         through(&mut pairs, table, keeps);

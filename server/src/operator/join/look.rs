@@ -12,6 +12,8 @@ pub(super) struct Look<'a> {
     pub(super) filters: &'a [Expr],
     pub(super) join: &'a JoinSpec,
     pub(super) lookup: &'a Lookup,
+    /// What stands for the keys where their entries were found before.
+    pub(super) found: Option<&'a Expr>,
     /// Whether an entry has one row at most.
     pub(super) unique: bool,
     /// Columns of the table.
@@ -20,10 +22,14 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     pub(super) fn probe(&self) -> Probe<'a> {
+        let (keys, lookup) = match self.found {
+            Some(found) => (std::slice::from_ref(found), &Lookup::Found),
+            None => (&self.join.keys[..], self.lookup),
+        };
         Probe {
             filters: self.filters,
-            keys: &self.join.keys,
-            lookup: self.lookup,
+            keys,
+            lookup,
             unique: self.unique,
             null_keys: self.join.null_keys,
         }
@@ -49,9 +55,13 @@ impl<'a> Look<'a> {
     }
 }
 
-/// The steps of joins that need no pairs, over columns of these shapes, each table's behind those before it.
-pub(super) fn steps<'a>(looks: &[Look<'a>], columns: &[ColumnShape]) -> Result<Vec<Step<'a>>, String> {
-    let mut next = columns.len() - looks.iter().map(Look::added).sum::<usize>();
+/// The steps of joins that need no pairs, over columns of these shapes: behind the first `width`, those of each table.
+pub(super) fn steps<'a>(
+    looks: &[Look<'a>],
+    width: usize,
+    columns: &[ColumnShape],
+) -> Result<Vec<Step<'a>>, String> {
+    let mut next = width;
     let step = |look: &Look<'a>| {
         let first = next;
         next += look.added();

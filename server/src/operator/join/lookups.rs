@@ -12,13 +12,15 @@ use super::super::{Gpu, KernelTimes, Result};
 use super::Joined;
 use super::look::steps;
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, RowNumbers, Space, bitmap_bytes};
+use crate::pipeline::expr::Expr;
 use crate::pipeline::kernels::{Finding, LOOK_UP, look_up};
 
 /// Some joins in a row.
 #[derive(Debug)]
 pub(super) struct Lookups {
     joins: Vec<Joined>,
-    programs: Programs<()>,
+    /// By which of the joins have the entries of their keys found before.
+    programs: Programs<Vec<bool>>,
 }
 
 impl Lookups {
@@ -42,7 +44,7 @@ impl Lookups {
         batch: DeviceBatch,
         space: &Space,
     ) -> Result<Option<DeviceBatch>> {
-        let rows = batch.rows;
+        let (rows, width) = (batch.rows, batch.columns.len());
         let mut wide = batch;
         let mut marks = Vec::new();
         for joined in &self.joins {
@@ -59,10 +61,20 @@ impl Lookups {
                     .push(mark_column(space.take_sync(bitmap_bytes(rows))?));
             }
         }
+        let leaving = wide.columns.len();
+        let found = self
+            .joins
+            .iter_mut()
+            .map(|joined| joined.find_coded_sync(gpu, times, &mut wide, space));
+        let found: Vec<Option<Expr>> = found.collect::<Result<_>>()?;
         let joins = &self.joins;
-        let program = self.programs.of(gpu, times, &wide, (), |columns| {
-            let looks: Vec<_> = joins.iter().map(Joined::look).collect();
-            look_up(columns, &steps(&looks, columns)?)
+        let key = found.iter().map(Option::is_some).collect();
+        let program = self.programs.of(gpu, times, &wide, key, |columns| {
+            let looks = joins.iter().zip(&found);
+            let looks: Vec<_> = looks
+                .map(|(joined, found)| joined.look_by(found.as_ref()))
+                .collect();
+            look_up(columns, &steps(&looks, width, columns)?)
         })?;
         let headers: Vec<kernels::join::JoinHeader> = joins.iter().map(Joined::header).collect();
         let headers = space.upload_sync(&headers)?;
@@ -84,6 +96,7 @@ impl Lookups {
         {
             return Ok(None);
         }
+        wide.columns.truncate(leaving);
         kept_sync(gpu, wide, mask.slice(0..bitmap_bytes(rows))?, space)
     }
 }

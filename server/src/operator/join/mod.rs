@@ -2,6 +2,7 @@
 
 mod build;
 mod chain;
+mod coded;
 mod foreseen;
 mod gathered;
 mod key_range;
@@ -27,8 +28,11 @@ use std::sync::Arc;
 
 use kernels::join::JoinHeader;
 
+use super::{Gpu, KernelTimes, Result};
+use crate::batch::{DeviceBatch, Space};
 use crate::pipeline::expr::Expr;
 use crate::pipeline::{JoinSpec, Stage};
+use coded::{Coded, found_key};
 use look::Look;
 
 /// A join, the filters before it, and its table.
@@ -37,6 +41,7 @@ struct Joined {
     filters: Vec<Expr>,
     join: JoinSpec,
     table: Arc<Table>,
+    coded: Coded,
 }
 
 impl Joined {
@@ -45,17 +50,43 @@ impl Joined {
             filters: stage.filters.clone(),
             join: stage.join.clone(),
             table,
+            coded: Coded::default(),
         }
     }
 
     fn look(&self) -> Look<'_> {
+        self.look_by(None)
+    }
+
+    /// The same with the entry of each row found before, by `found`.
+    fn look_by<'a>(&'a self, found: Option<&'a Expr>) -> Look<'a> {
         Look {
             filters: &self.filters,
             join: &self.join,
             lookup: self.table.lookup(),
+            found,
             unique: self.table.is_unique(),
             width: self.table.batch().columns.len(),
         }
+    }
+
+    /// Looks up the keys of the rows of `wide` by the entries of their dictionary, if they are codes: returns the key that stands
+    /// for them then, a column that is added to `wide`.
+    fn find_coded_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        wide: &mut DeviceBatch,
+        space: &Space,
+    ) -> Result<Option<Expr>> {
+        let (join, table, columns) = (&self.join, &self.table, &wide.columns);
+        let found = self
+            .coded
+            .found_sync(gpu, times, join, table, columns, wide.rows, space)?;
+        Ok(found.map(|found| {
+            wide.columns.push(found);
+            found_key(wide.columns.len() - 1)
+        }))
     }
 
     fn header(&self) -> JoinHeader {

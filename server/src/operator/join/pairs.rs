@@ -28,7 +28,8 @@ pub(super) type Out<'a> = dyn FnMut(DeviceBatch) -> Result<ControlFlow<()>> + 'a
 #[derive(Debug)]
 pub(super) struct Pairs {
     joined: Joined,
-    counters: Programs<()>,
+    /// By whether the entries of keys are found before.
+    counters: Programs<bool>,
     residuals: Programs<()>,
 }
 
@@ -115,10 +116,12 @@ impl Pairs {
         batch: &DeviceBatch,
         space: &Space,
     ) -> Result<Matches> {
+        let mut wide = batch.clone();
+        let found = self.joined.find_coded_sync(gpu, times, &mut wide, space)?;
         let (rows, joined) = (batch.rows, &self.joined);
         let keeps = joined.join.keeps_rows() && joined.join.residual.is_empty();
-        let program = self.counters.of(gpu, times, batch, (), |columns| {
-            count_matches(columns, &joined.look().probe(), keeps)
+        let program = self.counters.of(gpu, times, &wide, found.is_some(), |columns| {
+            count_matches(columns, &joined.look_by(found.as_ref()).probe(), keeps)
         })?;
         let active = space.take_sync(bitmap_bytes(rows))?;
         let counts = space.take_sync(rows * 4)?;
@@ -132,7 +135,7 @@ impl Pairs {
             More::View(matches.view()),
         ];
         more.extend(joined.table.uses().into_iter().map(More::Uses));
-        program.run(space, times, batch, &error, &more)?;
+        program.run(space, times, &wide, &error, &more)?;
         drop(more);
         space.room_sync(Joiner::starts_bytes(rows, StartWidth::Bits64))?;
         let (stream, reservation) = (&space.stream, &space.reservation);

@@ -13,6 +13,8 @@ pub const KEY_RANGE: &str = "key_range";
 pub const DENSE_ENTRIES: &str = "dense_entries";
 /// Name of the kernel of [`look_up`].
 pub const LOOK_UP: &str = "look_up";
+/// Name of the kernel of [`find_entries`].
+pub const FIND_ENTRIES: &str = "find_entries";
 /// Name of the kernel of [`count_matches`].
 pub const COUNT_MATCHES: &str = "count_matches";
 
@@ -25,6 +27,8 @@ pub enum Lookup {
     Dense,
     /// The key is in a table of groups, and its number the entry.
     Groups(KeyLayout),
+    /// The key is the entry, found before.
+    Found,
 }
 
 /// What a kernel must know of a table, and of the rows that look their keys up in it.
@@ -126,6 +130,17 @@ pub fn dense_entries(columns: &[ColumnShape], key: &Expr) -> Result<Generated, S
     let body = code.take_text();
     let text = over_rows(DENSE_ENTRIES, ", u64 base, u32* entries", "", &body, "");
     Ok(generated(DENSE_ENTRIES, text, &code))
+}
+
+/// The entry of each row's keys in a table, or WF_NO_ROW. Arguments after the common ones: `const WfJoin* joins`,
+/// `u32* entries`.
+pub fn find_entries(columns: &[ColumnShape], probe: &Probe<'_>) -> Result<Generated, String> {
+    let mut code = code(columns);
+    let entry = entry(&mut code, probe, 0)?.entry;
+    code.write(&format!("if (row < rows) entries[row] = {entry};\n"));
+    let body = code.take_text();
+    let text = over_rows(FIND_ENTRIES, ", const WfJoin* joins, u32* entries", "", &body, "");
+    Ok(generated(FIND_ENTRIES, text, &code))
 }
 
 /// Does `steps` one after the other, each on the rows that the ones before left, and writes a bitmap of those that all
@@ -251,6 +266,13 @@ fn entry(code: &mut Code, probe: &Probe<'_>, place: usize) -> Result<Found, Stri
             code.write(&format!(
                 "if ({wanted}) {entry} = wf_dense_entry(joins + {place}, {word});\n"
             ));
+        }
+        Lookup::Found => {
+            let [key] = probe.keys else {
+                return Err(format!("{} keys where there is one", probe.keys.len()));
+            };
+            let value = code.value(key)?;
+            code.write(&format!("if ({wanted}) {entry} = (u32)({});\n", value.text));
         }
         Lookup::Groups(layout) => {
             write_keys(code, layout, probe.keys)?;

@@ -22,8 +22,8 @@ pub use extremes::{UPDATE_EXTREMES, update_extremes};
 pub use finish::{FINISH, finish};
 pub use groups::{FIND_GROUPS, find_groups};
 pub use join::{
-    COUNT_MATCHES, DENSE_ENTRIES, Finding, KEY_RANGE, LOOK_UP, Lookup, Probe, Step, count_matches,
-    dense_entries, finding, is_unsigned, key_range, look_up, may_be_dense,
+    COUNT_MATCHES, DENSE_ENTRIES, FIND_ENTRIES, Finding, KEY_RANGE, LOOK_UP, Lookup, Probe, Step,
+    count_matches, dense_entries, find_entries, finding, is_unsigned, key_range, look_up, may_be_dense,
 };
 pub use keys::{KeyLayout, key_layout};
 pub use ordered::{PICK_ORDERED, pick_ordered};
