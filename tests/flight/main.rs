@@ -7,6 +7,7 @@ mod bad_input;
 mod both;
 mod cancel;
 mod clients;
+mod codes;
 mod command_line;
 mod configuration;
 mod device;

@@ -207,12 +207,11 @@ impl Foresight<'_> {
                 self.foreseen.window(&window, columns)
             }
             Sink::Sort(spec) => {
-                let mut kept = self
-                    .foreseen
-                    .sort(&Sort::new(filters, outputs, spec.clone()), columns);
-                shapes.push(kept.clone());
-                kept.truncate(pipeline.outputs.len());
-                kept
+                let sort = Sort::new(filters, outputs, spec.clone());
+                let (kept, mut leaving) = self.foreseen.sort(&sort, columns);
+                shapes.push(kept);
+                leaving.truncate(pipeline.outputs.len());
+                leaving
             }
         }
     }

@@ -10,6 +10,7 @@ use super::aggregate::strategies;
 use super::group_keys::Grouping;
 use super::interner::{enter_strings, entries_shape, may_be_coded, numbered_shape};
 use super::join::foreseen_joins;
+use super::numbered_rows::{Outputs, order_of_strings};
 use super::{Build, Foretold, Gpu, Rows, Sort, Window};
 use crate::batch::Repr;
 use crate::pipeline::aggregate::Accumulator;
@@ -18,7 +19,7 @@ use crate::pipeline::kernels::{
     Generated, find_groups, finish, insert_distinct, mask, measure_texts, project, sort_keys, update,
     update_extremes,
 };
-use crate::pipeline::{AggregateSpec, SortKey, Stage};
+use crate::pipeline::{AggregateSpec, SortKey, SortSpec, Stage};
 
 /// Kernels to compile ahead. A specification that no kernel can be made of adds none: its operator will say so.
 #[derive(Debug, Default)]
@@ -62,16 +63,47 @@ impl Foreseen {
         rows.outputs.iter().filter_map(shape).collect()
     }
 
-    /// Those of a sort; returns the shapes of what leaves.
-    pub fn sort(&mut self, sort: &Sort, columns: &[ColumnShape]) -> Vec<ColumnShape> {
-        let kept = self.rows(&sort.rows, columns);
-        let is_text = |key: &SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
-        if sort.spec.keys.iter().any(is_text) {
-            self.certain.extend(source(measure_texts(&kept, &sort.spec)));
+    /// Those of a sort; returns the shapes of what it keeps, and of what leaves.
+    pub fn sort(&mut self, sort: &Sort, columns: &[ColumnShape]) -> (Vec<ColumnShape>, Vec<ColumnShape>) {
+        let Some((outputs, wide)) = Outputs::foreseen(&sort.rows.outputs, columns) else {
+            let kept = self.rows(&sort.rows, columns);
+            self.ordered(&sort.spec, &kept);
+            return (kept.clone(), kept);
+        };
+        for &column in &outputs.strings {
+            let entered = enter_strings(&[entries_shape(&columns[column])]);
+            self.certain.extend(source(entered));
         }
-        let keys = sort_keys(&kept, &sort.spec).map(|(generated, _)| generated);
+        let rows = Rows::new(sort.rows.filters.clone(), outputs.exprs.clone());
+        let mut kept = self.rows(&rows, &wide);
+        let mut leaving = kept.clone();
+        for &place in &outputs.numbers {
+            leaving[place].repr = Repr::Str;
+        }
+        let (spec, ranked) = outputs.ranked(&sort.spec, kept.len());
+        if !ranked.is_empty() {
+            let string = ColumnShape {
+                repr: Repr::Str,
+                nullable: false,
+                through: None,
+            };
+            self.ordered(&order_of_strings(), &[string]);
+        }
+        for place in ranked {
+            kept.push(kept[place]);
+        }
+        self.ordered(&spec, &kept);
+        (kept, leaving)
+    }
+
+    /// Those that order columns of these shapes by `spec`.
+    fn ordered(&mut self, spec: &SortSpec, columns: &[ColumnShape]) {
+        let is_text = |key: &SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
+        if spec.keys.iter().any(is_text) {
+            self.certain.extend(source(measure_texts(columns, spec)));
+        }
+        let keys = sort_keys(columns, spec).map(|(generated, _)| generated);
         self.certain.extend(source(keys));
-        kept
     }
 
     /// Those of a join's table of `width` columns; returns the shapes of the columns that are kept for it, and what is

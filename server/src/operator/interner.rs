@@ -93,20 +93,14 @@ pub(super) fn numbered_shape(column: &ColumnShape) -> ColumnShape {
     }
 }
 
-/// What enters the strings of a batch's only column.
+/// What enters the strings of a batch's only column; one that is null is entered as the empty one.
 pub(super) fn enter_strings(columns: &[ColumnShape]) -> Result<Generated, String> {
-    let key = Expr {
+    let keys = [Expr {
         data_type: DataType::Utf8,
         nullable: false,
         node: Node::Column(0, "entry".into()),
-    };
-    let is_there = Expr {
-        data_type: DataType::Boolean,
-        nullable: false,
-        node: Node::IsNotNull(Arc::new(key.clone())),
-    };
-    let keys = [key];
-    find_groups(columns, &[is_there], &keys, &key_layout(&keys)?)
+    }];
+    find_groups(columns, &[], &keys, &key_layout(&keys)?)
 }
 
 impl Interner {
@@ -144,7 +138,7 @@ impl Interner {
         Ok(interner)
     }
 
-    /// The numbers of the strings in the only column of `batch`; what stands for one that is null means nothing.
+    /// The numbers of the strings in the only column of `batch`.
     fn enter_sync(
         &mut self,
         gpu: &Gpu,

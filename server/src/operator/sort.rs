@@ -6,6 +6,7 @@ use kernels::sort::{Keys, Sorter};
 use super::columns::keyed;
 use super::concat::gather_sync;
 use super::kept::Kept;
+use super::numbered_rows::NumberedRows;
 use super::program::{More, Program, shapes};
 use super::{Failure, Gpu, KernelTimes, Result, Rows, unplanned};
 use crate::batch::{DeviceBatch, Repr, Space};
@@ -27,6 +28,9 @@ pub struct Sort {
     /// Columns that leave; keys that are none of them stand behind.
     width: usize,
     kept: Kept,
+    /// In place of `rows`, where strings are kept as numbers: known when there were rows.
+    numbered: Option<NumberedRows>,
+    is_settled: bool,
 }
 
 impl Sort {
@@ -45,6 +49,8 @@ impl Sort {
             },
             width,
             kept: Kept::default(),
+            numbered: None,
+            is_settled: false,
         }
     }
 
@@ -56,7 +62,14 @@ impl Sort {
         batch: DeviceBatch,
         space: Space,
     ) -> Result<()> {
-        let mut batch = self.rows.apply_sync(gpu, times, batch, &space)?;
+        if !self.is_settled {
+            self.numbered = NumberedRows::of_sync(gpu, times, &self.rows, &batch, &space)?;
+            self.is_settled = true;
+        }
+        let mut batch = match &mut self.numbered {
+            Some(numbered) => numbered.apply_sync(gpu, times, batch, &space)?,
+            None => self.rows.apply_sync(gpu, times, batch, &space)?,
+        };
         if batch.rows == 0 {
             return Ok(());
         }
@@ -87,6 +100,9 @@ impl Sort {
             return Ok(None);
         };
         let mut sorted = self.ordered_sync(gpu, times, all, self.spec.fetch, space)?;
+        if let Some(numbered) = self.numbered.take() {
+            sorted = numbered.strings_sync(gpu, sorted, space)?;
+        }
         sorted.columns.truncate(self.width);
         Ok(Some(sorted))
     }
@@ -118,9 +134,17 @@ impl Sort {
                 "{rows} rows to sort at once, numbers have 32 bits"
             )));
         }
-        let longest = self.longest_sync(gpu, times, batch, space)?;
+        let ranked = match &self.numbered {
+            Some(numbered) => Some(numbered.ranked_sync(gpu, times, batch, &self.spec, space)?),
+            None => None,
+        };
+        let (batch, spec) = match &ranked {
+            Some((batch, spec)) => (batch, spec),
+            None => (batch, &self.spec),
+        };
+        let longest = longest_sync(gpu, times, batch, spec, space)?;
         let text_words: Vec<u32> = longest.iter().map(|bytes| bytes.div_ceil(8) as u32).collect();
-        let (generated, fixed) = sort_keys(&times.foreseen(shapes(batch)), &self.spec).map_err(unplanned)?;
+        let (generated, fixed) = sort_keys(&times.foreseen(shapes(batch)), spec).map_err(unplanned)?;
         let program = Program::compile(gpu, times, generated)?;
         let words = fixed + text_words.iter().sum::<u32>() as usize;
         let text_words = match text_words.is_empty() {
@@ -150,26 +174,26 @@ impl Sort {
         error.check_sync(stream, SORT_KEYS)?;
         Ok((numbers, count))
     }
+}
 
-    /// Bytes of the longest string of each string key.
-    fn longest_sync(
-        &self,
-        gpu: &Gpu,
-        times: &KernelTimes,
-        batch: &DeviceBatch,
-        space: &Space,
-    ) -> Result<Vec<u64>> {
-        let is_text = |key: &&SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
-        let texts = self.spec.keys.iter().filter(is_text).count();
-        if texts == 0 {
-            return Ok(Vec::new());
-        }
-        let generated = measure_texts(&times.foreseen(shapes(batch)), &self.spec).map_err(unplanned)?;
-        let program = Program::compile(gpu, times, generated)?;
-        let longest = space.zeros_sync(texts * 8)?;
-        let error = space.error_word_sync()?;
-        program.run(space, times, batch, &error, &[More::View(longest.view())])?;
-        error.check_sync(&space.stream, MEASURE_TEXTS)?;
-        Ok(space.stream.read_sync(longest.slice(0..texts * 8)?)?)
+/// Bytes of the longest string of each string key.
+fn longest_sync(
+    gpu: &Gpu,
+    times: &KernelTimes,
+    batch: &DeviceBatch,
+    spec: &SortSpec,
+    space: &Space,
+) -> Result<Vec<u64>> {
+    let is_text = |key: &&SortKey| Repr::of(&key.expr.data_type) == Some(Repr::Str);
+    let texts = spec.keys.iter().filter(is_text).count();
+    if texts == 0 {
+        return Ok(Vec::new());
     }
+    let generated = measure_texts(&times.foreseen(shapes(batch)), spec).map_err(unplanned)?;
+    let program = Program::compile(gpu, times, generated)?;
+    let longest = space.zeros_sync(texts * 8)?;
+    let error = space.error_word_sync()?;
+    program.run(space, times, batch, &error, &[More::View(longest.view())])?;
+    error.check_sync(&space.stream, MEASURE_TEXTS)?;
+    Ok(space.stream.read_sync(longest.slice(0..texts * 8)?)?)
 }

@@ -83,7 +83,7 @@ impl Window {
     /// Has the kernels foreseen that keep rows of columns of these shapes; returns the shapes of what leaves.
     pub(super) fn foresee(&self, foreseen: &mut Foreseen, columns: &[ColumnShape]) -> Vec<ColumnShape> {
         let mut kept = match &self.source {
-            Source::Sorted(sort) => foreseen.sort(sort, columns),
+            Source::Sorted(sort) => foreseen.sort(sort, columns).1,
             Source::InOrder { rows, .. } => foreseen.rows(rows, columns),
         };
         kept.truncate(self.width);

@@ -1,0 +1,277 @@
+//! Rows that an operator keeps with the numbers of strings in place of strings that come as codes, and their order.
+//!
+//! In: filters and outputs, batches. Out: batches of the outputs, some of them numbers; strings again when they leave; and
+//! for an order by strings the rank of each among all, so that rows are compared by four bytes. It keeps no rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use kernels::select::Gather;
+use kernels::{Buffer, Reservation};
+
+use super::columns::new_column_sync;
+use super::interner::{Interner, is_coded, may_be_coded, numbered_shape};
+use super::sort::Sort;
+use super::{Force, Gpu, KernelTimes, Result, Rows};
+use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
+use crate::pipeline::expr::{ColumnShape, Expr, Node};
+use crate::pipeline::{SortKey, SortSpec};
+
+/// Outputs of which some are the numbers of strings.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    /// All of them: those that are numbers read the columns behind those of the rows.
+    pub(super) exprs: Vec<Expr>,
+    /// Columns of strings whose numbers stand there.
+    pub(super) strings: Vec<usize>,
+    /// The outputs that are numbers.
+    pub(super) numbers: Vec<usize>,
+}
+
+impl Outputs {
+    /// Has those of `exprs`, over rows of `width` columns, that are plain columns for which `is_coded` stand as numbers.
+    pub(super) fn of(exprs: &[Expr], width: usize, is_coded: impl Fn(usize) -> bool) -> Self {
+        let mut outputs = Self {
+            exprs: exprs.to_vec(),
+            strings: Vec::new(),
+            numbers: Vec::new(),
+        };
+        for (place, expr) in outputs.exprs.iter_mut().enumerate() {
+            let Node::Column(column, name) = &expr.node else {
+                continue;
+            };
+            if !is_coded(*column) {
+                continue;
+            }
+            let known = outputs.strings.iter().position(|string| string == column);
+            let behind = known.unwrap_or_else(|| {
+                outputs.strings.push(*column);
+                outputs.strings.len() - 1
+            });
+            outputs.numbers.push(place);
+            *expr = Expr {
+                data_type: DataType::UInt32,
+                nullable: expr.nullable,
+                node: Node::Column(width + behind, name.clone()),
+            };
+        }
+        outputs
+    }
+
+    /// The same as far as shapes tell, and the shapes of the rows with what it wants beside them; `None` if all outputs stay.
+    pub(super) fn foreseen(exprs: &[Expr], columns: &[ColumnShape]) -> Option<(Self, Vec<ColumnShape>)> {
+        let coded = |column: usize| columns.get(column).is_some_and(may_be_coded);
+        let outputs = Self::of(exprs, columns.len(), coded);
+        let strings = outputs.strings.iter();
+        let beside = strings.map(|&column| numbered_shape(&columns[column]));
+        let wide = columns.iter().copied().chain(beside).collect();
+        (!outputs.strings.is_empty()).then_some((outputs, wide))
+    }
+
+    /// The order `spec` of such outputs: ranks, which stand behind the `width` outputs, in place of numbers; and the outputs
+    /// whose ranks these are.
+    pub(super) fn ranked(&self, spec: &SortSpec, width: usize) -> (SortSpec, Vec<usize>) {
+        let mut ranked = Vec::new();
+        let keys = spec.keys.iter().map(|key| {
+            let place = match key.expr.node {
+                Node::Column(place, _) if self.numbers.contains(&place) => place,
+                _ => return key.clone(),
+            };
+            let known = ranked.iter().position(|&one| one == place);
+            let behind = known.unwrap_or_else(|| {
+                ranked.push(place);
+                ranked.len() - 1
+            });
+            SortKey {
+                expr: Expr {
+                    data_type: DataType::UInt32,
+                    nullable: key.expr.nullable,
+                    node: Node::Column(width + behind, "rank".into()),
+                },
+                ..key.clone()
+            }
+        });
+        let spec = SortSpec {
+            keys: keys.collect(),
+            fetch: spec.fetch,
+        };
+        (spec, ranked)
+    }
+}
+
+/// The order of strings as such.
+pub(super) fn order_of_strings() -> SortSpec {
+    SortSpec {
+        keys: vec![SortKey {
+            expr: string(),
+            descending: false,
+            nulls_first: false,
+        }],
+        fetch: None,
+    }
+}
+
+fn string() -> Expr {
+    Expr {
+        data_type: DataType::Utf8,
+        nullable: false,
+        node: Node::Column(0, "string".into()),
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct NumberedRows {
+    outputs: Outputs,
+    /// Arrow's types of the outputs.
+    types: Vec<DataType>,
+    rows: Rows,
+    interner: Interner,
+    space: Space,
+}
+
+impl NumberedRows {
+    /// In place of `rows`, if some of its outputs are strings that the first `batch` reads through codes.
+    pub(super) fn of_sync(
+        gpu: &Gpu,
+        times: &KernelTimes,
+        rows: &Rows,
+        batch: &DeviceBatch,
+        space: &Space,
+    ) -> Result<Option<Self>> {
+        let coded = |column: usize| is_coded(&batch.columns[column], batch.rows);
+        let outputs = Outputs::of(&rows.outputs, batch.columns.len(), coded);
+        if outputs.numbers.is_empty() {
+            return Ok(None);
+        }
+        // Strings stay when the batch that brought them is gone.
+        let space = Space::new_sync(&gpu.device, 0)?.on(&space.stream);
+        let error = space.error_word_sync()?;
+        let interner = Interner::new_sync(gpu, times, Force::None, &error, &space)?;
+        error.check_sync(&space.stream, "numbered_rows")?;
+        Ok(Some(Self {
+            rows: Rows::new(rows.filters.clone(), outputs.exprs.clone()),
+            types: rows
+                .outputs
+                .iter()
+                .map(|output| output.data_type.clone())
+                .collect(),
+            outputs,
+            interner,
+            space,
+        }))
+    }
+
+    /// The outputs of `batch`, of the rows that are kept.
+    pub(super) fn apply_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        mut batch: DeviceBatch,
+        space: &Space,
+    ) -> Result<DeviceBatch> {
+        let error = self.space.error_word_sync()?;
+        for (place, &column) in self.outputs.strings.iter().enumerate() {
+            let strings = &batch.columns[column];
+            let numbers =
+                self.interner
+                    .numbers_sync(gpu, times, strings, batch.rows, place, &error, &self.space)?;
+            batch.columns.push(numbers);
+        }
+        error.check_sync(&self.space.stream, "numbered_rows")?;
+        self.rows.apply_sync(gpu, times, batch, space)
+    }
+
+    /// `batch`, of its outputs, with the ranks that `spec` asks for behind them, and the order by these.
+    pub(super) fn ranked_sync(
+        &self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        spec: &SortSpec,
+        space: &Space,
+    ) -> Result<(DeviceBatch, SortSpec)> {
+        let mut wide = batch.clone();
+        let (spec, ranked) = self.outputs.ranked(spec, batch.columns.len());
+        if ranked.is_empty() || batch.rows == 0 {
+            return Ok((wide, spec));
+        }
+        let (ranks, count) = self.ranks_sync(gpu, times, space)?;
+        let error = space.error_word_sync()?;
+        for place in ranked {
+            let numbers = &batch.columns[place];
+            let column = DeviceColumn {
+                validity: numbers.validity.clone(),
+                ..new_column_sync(&DataType::UInt32, false, batch.rows, space)?
+            };
+            let gather = [Gather {
+                source: ranks.address(),
+                target: column.values.address(),
+                source_validity: 0,
+                target_validity: 0,
+                width: Repr::U32.width() as u32,
+                reserved: 0,
+            }];
+            space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
+            gpu.selector.gather(
+                &space.stream,
+                &space.reservation,
+                &gather,
+                numbers.values.slice(0..batch.rows * 4)?,
+                batch.rows,
+                count,
+                &[&ranks, &column.values],
+                &error,
+            )?;
+            wide.columns.push(column);
+        }
+        error.check_sync(&space.stream, "numbered_rows")?;
+        Ok((wide, spec))
+    }
+
+    /// The rank of each string by its number, and how many there are.
+    fn ranks_sync(&self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<(Buffer, usize)> {
+        let (references, count) = self.interner.references_sync(space)?;
+        let strings = DeviceBatch {
+            rows: count,
+            columns: vec![DeviceColumn {
+                data_type: DataType::Utf8,
+                repr: Repr::Str,
+                values: Arc::new(references),
+                validity: None,
+                owners: Vec::new(),
+                through: None,
+            }],
+        };
+        let sort = Sort::new(Vec::new(), vec![string()], order_of_strings());
+        let (order, _) = sort.order_sync(gpu, times, &strings, None, space)?;
+        let ranks = space.take_sync(count * 4)?;
+        let (from, to) = (order.slice(0..count * 4)?, ranks.slice(0..count * 4)?);
+        gpu.windower.places(&space.stream, from, count, to)?;
+        Ok((ranks, count))
+    }
+
+    /// `batch`, of its outputs, with strings in place of their numbers. Nothing is asked of it after that.
+    pub(super) fn strings_sync(
+        self,
+        gpu: &Gpu,
+        mut batch: DeviceBatch,
+        space: &Space,
+    ) -> Result<DeviceBatch> {
+        let error = space.error_word_sync()?;
+        for &place in &self.outputs.numbers {
+            let numbers = &batch.columns[place];
+            let data_type = &self.types[place];
+            let strings = self
+                .interner
+                .strings_sync(gpu, numbers, batch.rows, data_type, &error, space)?;
+            batch.columns[place] = strings;
+        }
+        error.check_sync(&space.stream, "numbered_rows")?;
+        let owners = self.interner.into_owners();
+        for &place in &self.outputs.numbers {
+            batch.columns[place].owners = owners.clone();
+        }
+        Ok(batch)
+    }
+}
