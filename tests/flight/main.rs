@@ -14,6 +14,7 @@ mod files;
 mod joins;
 mod limits;
 mod memory;
+mod narrow_keys;
 mod nested_columns;
 mod nesting;
 mod operation;
