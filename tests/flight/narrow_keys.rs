@@ -51,6 +51,7 @@ fn table(random: &mut Random, rows: usize, null_in: usize) -> RecordBatch {
                 Float32Array,
                 [
                     0.0,
+                    -0.0,
                     1.5,
                     -1.5,
                     f32::MIN,
@@ -231,7 +232,7 @@ async fn different_values_of_narrow_types() {
     .await;
 }
 
-/// The two zeros are one key beside others too. The CPU has them as two.
+/// The two zeros are one key, beside others too.
 #[tokio::test(flavor = "multi_thread")]
 async fn zero_is_one_key_whatever_its_sign() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -247,7 +248,7 @@ async fn zero_is_one_key_whatever_its_sign() {
     let mut both = Both::start(Options::new().data(folder.path())).await;
     for (sql, expected) in [
         (
-            "select k, f + 0, count(*) from z group by k, f order by 1, 2",
+            "select k, f, count(*) from z group by k, f order by 1, 2",
             [
                 "-1", "-1", "7", "7", "7", "0.0", "1.0", "-1.0", "0.0", "NaN", "2", "1", "1", "1", "1",
             ]
