@@ -219,7 +219,8 @@ async fn different_values_of_narrow_types() {
         };
         let sums = "sum(distinct i8), sum(distinct i16), sum(distinct i32), sum(distinct u8), sum(distinct u32), \
                     sum(distinct i64)";
-        let all = counts(&KEYS);
+        // Of the two zeros, which the CPU counts as two here, one is left.
+        let all = counts(&KEYS).replace("distinct f", "distinct abs(f)");
         vec![
             format!("select {all} from t"),
             format!("select i8, b, {all} from t group by i8, b order by 1, 2"),
@@ -232,7 +233,7 @@ async fn different_values_of_narrow_types() {
     .await;
 }
 
-/// The two zeros are one key, beside others too.
+/// The two zeros are one key, beside others too, and one of the different values.
 #[tokio::test(flavor = "multi_thread")]
 async fn zero_is_one_key_whatever_its_sign() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -258,6 +259,7 @@ async fn zero_is_one_key_whatever_its_sign() {
             "select count(*) from z a join z b on a.f = b.f and a.k = b.k",
             &["8"],
         ),
+        ("select count(distinct f), sum(distinct k) from z", &["4", "6"]),
     ] {
         let rows = both.device.rows(sql).await.expect(sql);
         let found: Vec<String> = rows
