@@ -37,7 +37,7 @@ const QUERIES: [&str; 12] = [
     "select avg(x) from (select price as x from t order by comment, id limit 100)",
     // Narrow keys, which share words, and a value beside the number of its group.
     "select day, id > 9 as b, cast(maybe as tinyint) as i, cast(id % 7 as smallint unsigned) as u, cast(discount as float) as f, \
-     count(distinct cast(id as int)) from t group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
+     count(distinct cast(id as int)), count(distinct cast(price as float)) from t group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
 ];
 
 /// Columns that are never null, and `maybe`, which is where there are no nulls at all too.
