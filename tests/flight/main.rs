@@ -15,6 +15,7 @@ mod files;
 mod joins;
 mod limits;
 mod memory;
+mod narrow_keys;
 mod nested_columns;
 mod nesting;
 mod operation;

@@ -28,9 +28,9 @@ WF_KERNEL(256) refer_to_texts(const WfGroups* table, u32 text, u32 key_word, WfS
   references[group] = kept;
 }
 
-// A set of (group, value) keys: adds the number of each group's values to its count. A thread a member; word 0 of a
-// member's key is its group.
+// A set of (group, value) keys: adds the number of each group's values to its count. A thread a member; the low half of
+// word 0 of a member's key is its group.
 WF_KERNEL(256) count_members(const WfGroups* set, u64* counts) {
   u64 member = wf_grid_thread();
-  if (member < set->count) atomicAdd(counts + ((const u64*)set->keys)[member], 1ull);
+  if (member < set->count) atomicAdd(counts + (u32)((const u64*)set->keys)[member], 1ull);
 }

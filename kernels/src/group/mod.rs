@@ -353,8 +353,8 @@ impl GroupTable {
             .launch(&self.kernels.refer, Grid::covering(count, 256, 256), &args)
     }
 
-    /// Adds, for a table whose keys begin with the number of a group of another table, the number of keys of each of
-    /// these groups to its count, waiting for how many there are. `counts` is a word a group.
+    /// Adds, for a table whose keys begin with the 32 bits of the number of a group of another table, the number of keys
+    /// of each of these groups to its count, waiting for how many there are. `counts` is a word a group.
     pub fn count_members_sync(&self, counts: View<'_>) -> Result<()> {
         let members = self.fill_sync()?.count;
         let args = Args::new()

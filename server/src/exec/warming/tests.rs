@@ -22,7 +22,7 @@ use crate::offload::offload;
 
 const ROWS: i64 = 500;
 
-const QUERIES: [&str; 11] = [
+const QUERIES: [&str; 12] = [
     "select flag, sum(price), sum(price * (1 - discount)), avg(discount), count(*) from t where day <= date '1970-12-01' \
      group by flag order by flag",
     "select sum(price * discount) from t where discount between 0.05 and 0.07 and id < 240",
@@ -35,6 +35,9 @@ const QUERIES: [&str; 11] = [
     "select id from t where price > (select avg(price) from t) order by id",
     "select flag, sum(price) as s from t group by flag having sum(price) > (select sum(price) * 0.1 from t) order by s",
     "select avg(x) from (select price as x from t order by comment, id limit 100)",
+    // Narrow keys, which share words, and a value beside the number of its group.
+    "select day, id > 9 as b, cast(maybe as tinyint) as i, cast(id % 7 as smallint unsigned) as u, cast(discount as float) as f, \
+     count(distinct cast(id as int)), count(distinct cast(price as float)) from t group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
 ];
 
 /// Columns that are never null, and `maybe`, which is where there are no nulls at all too.

@@ -2,7 +2,7 @@
 
 use super::super::aggregate::Accumulator;
 use super::super::expr::{ColumnShape, Expr, Value};
-use super::keys::{KeyLayout, from_word, write_keys};
+use super::keys::{KeyLayout, KeyPlace, Place, WORD_BITS, key_bits, write_keys};
 use super::update::{as_added, call, of_row};
 use super::{BLOCK_THREADS, ENTER_ARGUMENTS, Generated, code, generated, keep_active, kept, over_rows};
 use crate::batch::Repr;
@@ -13,14 +13,31 @@ pub const FOLD_MEMBERS: &str = "fold_members";
 /// Name of the kernel of [`insert_distinct`].
 pub const INSERT_DISTINCT: &str = "insert_distinct";
 
-/// The layout of a set's keys: the group, then the value.
+/// Bits of the number of a group, the first of each member's.
+const GROUP_BITS: usize = 32;
+
+/// Where the value of a member lies: beside the number of its group if there is room, else in words of its own.
+fn member_value(repr: Repr) -> KeyPlace {
+    let (word, bit) = match key_bits(repr) <= GROUP_BITS {
+        true => (0, GROUP_BITS),
+        false => (1, 0),
+    };
+    KeyPlace {
+        repr,
+        value: Place { word, bit },
+        null: None,
+    }
+}
+
+/// The layout of a set's keys: the value; room is left for the group.
 pub fn member_layout(argument: &Expr) -> Result<KeyLayout, String> {
     let repr = argument.repr()?;
+    let key = member_value(repr);
+    let word = key.value.word;
     Ok(KeyLayout {
-        null_word: false,
-        keys: vec![(1, repr)],
-        words: if repr == Repr::I128 { 3 } else { 2 },
-        texts: if repr == Repr::Str { vec![1] } else { Vec::new() },
+        keys: vec![key],
+        words: word + key_bits(repr).div_ceil(WORD_BITS),
+        texts: if repr == Repr::Str { vec![word] } else { Vec::new() },
     })
 }
 
@@ -51,7 +68,7 @@ pub fn insert_distinct(
     }
     write_keys(&mut code, &layout, std::slice::from_ref(argument))?;
     code.write(&format!(
-        "words[0] = group;\nif (active) wf_find_group<{}, {}>(table, words, texts, text_words);\n",
+        "words[0] |= group;\nif (active) wf_find_group<{}, {}>(table, words, texts, text_words);\n",
         layout.words,
         layout.texts.len()
     ));
@@ -72,11 +89,6 @@ pub fn fold_members(accumulator: &Accumulator, start: usize) -> Result<Generated
         return Err("strings are not added".into());
     }
     let word = |word: usize| format!("keys[{word}ull * set->capacity + member]");
-    let high = if repr == Repr::I128 {
-        word(2)
-    } else {
-        "0ull".into()
-    };
     let value = Value {
         text: "value".into(),
         valid: None,
@@ -88,10 +100,10 @@ pub fn fold_members(accumulator: &Accumulator, start: usize) -> Result<Generated
     let text = format!(
         "WF_KERNEL({BLOCK_THREADS}) {FOLD_MEMBERS}(const WfGroups* set, u64* state, u64 capacity) {{\n\
          u64 member = wf_grid_thread();\nif (member >= set->count) return;\n\
-         const u64* keys = (const u64*)set->keys;\nu64 group = keys[member];\n\
+         const u64* keys = (const u64*)set->keys;\nu64 group = (u32)keys[member];\n\
          {} value = {};\n{}\n}}\n",
         repr.c_type(),
-        from_word(repr, &word(1), &high),
+        member_value(repr).value(&word),
         call("shared", accumulator.combine, place, &added)
     );
     Ok(Generated {

@@ -1,7 +1,7 @@
 //! Groups to columns: their keys, and what is made of their state.
 
 use super::super::aggregate::{Accumulator, AggregateSpec, Combine, Finish, Pairs};
-use super::keys::{KeyLayout, from_word};
+use super::keys::KeyLayout;
 use super::rows::zero;
 use super::{BLOCK_THREADS, Generated};
 use crate::batch::Repr;
@@ -19,23 +19,19 @@ pub fn finish(spec: &AggregateSpec, layout: &KeyLayout) -> Result<Generated, Str
     let mut body: String = (0..words)
         .map(|word| format!("const u64 s{word} = active ? state[{word}ull * capacity + at] : 0ull;\n"))
         .collect();
-    for (index, (key, &(word, repr))) in spec.keys.iter().zip(&layout.keys).enumerate() {
-        let place = |word: usize| format!("keys[{word}ull * capacity + at]");
-        let valid = match key.nullable {
-            true => format!("(keys[at] >> {index} & 1ull) == 0"),
-            false => "true".into(),
-        };
+    let read = (0..layout.words).filter(|word| !layout.texts.contains(word));
+    body.extend(
+        read.map(|word| format!("const u64 k{word} = active ? keys[{word}ull * capacity + at] : 0ull;\n")),
+    );
+    let word = |word: usize| format!("k{word}");
+    for (index, key) in layout.keys.iter().enumerate() {
+        let nullable = key.null.is_some();
+        let valid = key.valid(&word).unwrap_or_else(|| "true".into());
         body.push_str(&format!("{{ bool valid = active && {valid};\n"));
-        if repr == Repr::Str {
-            body.push_str(&validity(index, key.nullable));
-        } else {
-            let value = from_word(
-                repr,
-                &format!("(active ? {} : 0ull)", place(word)),
-                &format!("(active ? {} : 0ull)", place(word + 1)),
-            );
-            body.push_str(&store(index, repr, &value, key.nullable));
-        }
+        body.push_str(&match key.repr {
+            Repr::Str => validity(index, nullable),
+            repr => store(index, repr, &key.value(&word), nullable),
+        });
         body.push_str("}\n");
     }
     for (place, outcome) in spec.outcomes.iter().enumerate() {

@@ -275,6 +275,12 @@ fn entry(code: &mut Code, probe: &Probe<'_>, place: usize) -> Result<Found, Stri
             code.write(&format!("if ({wanted}) {entry} = (u32)({});\n", value.text));
         }
         Lookup::Groups(layout) => {
+            let mut wanted = wanted;
+            for (place, key) in layout.keys.iter().zip(probe.keys) {
+                if let Some(fits) = place.fits(&code.value(key)?) {
+                    wanted.push_str(&format!(" && {fits}"));
+                }
+            }
             write_keys(code, layout, probe.keys)?;
             let (words, texts) = (layout.words.max(1), layout.texts.len());
             code.write(&format!(

@@ -25,7 +25,7 @@ pub use join::{
     COUNT_MATCHES, DENSE_ENTRIES, FIND_ENTRIES, Finding, KEY_RANGE, LOOK_UP, Lookup, Probe, Step,
     count_matches, dense_entries, find_entries, finding, is_unsigned, key_range, look_up, may_be_dense,
 };
-pub use keys::{KeyLayout, key_layout};
+pub use keys::{KeyLayout, KeyPlace, Place, key_layout};
 pub use ordered::{PICK_ORDERED, pick_ordered};
 pub use rows::{MASK, PROJECT, mask, project};
 pub use sorting::{MEASURE_TEXTS, SORT_KEYS, measure_texts, sort_keys};
