@@ -305,7 +305,7 @@ impl Aggregate {
     }
 
     fn columns(&self, rows: usize, space: &Space) -> Result<Vec<DeviceColumn>> {
-        let keys = self.keys.grouping.keys.iter();
+        let keys = self.keys.grouping.keys.exprs.iter();
         let keys = keys.map(|key| (&key.data_type, key.nullable));
         let outcomes = self.spec.outcomes.iter();
         let outcomes = outcomes.map(|outcome| (&outcome.data_type, outcome.may_be_null()));

@@ -8,9 +8,10 @@ use kernels::KernelSource;
 
 use super::aggregate::strategies;
 use super::group_keys::Grouping;
-use super::interner::{enter_strings, entries_shape, may_be_coded, numbered_shape};
+use super::interner::{enter_strings, entries_shape};
 use super::join::foreseen_joins;
-use super::numbered_rows::{Outputs, order_of_strings};
+use super::numbered::{Numbered, coded_in};
+use super::numbered_rows::{order_of_strings, ranked};
 use super::{Build, Foretold, Gpu, Rows, Sort, Window};
 use crate::batch::Repr;
 use crate::pipeline::aggregate::Accumulator;
@@ -65,23 +66,22 @@ impl Foreseen {
 
     /// Those of a sort; returns the shapes of what it keeps, and of what leaves.
     pub fn sort(&mut self, sort: &Sort, columns: &[ColumnShape]) -> (Vec<ColumnShape>, Vec<ColumnShape>) {
-        let Some((outputs, wide)) = Outputs::foreseen(&sort.rows.outputs, columns) else {
+        let coded = coded_in(columns);
+        let outputs = Numbered::of(&sort.rows.outputs, columns.len(), |_, column| coded(column));
+        if outputs.is_empty() {
             let kept = self.rows(&sort.rows, columns);
             self.ordered(&sort.spec, &kept);
             return (kept.clone(), kept);
-        };
-        for &column in &outputs.strings {
-            let entered = enter_strings(&[entries_shape(&columns[column])]);
-            self.certain.extend(source(entered));
         }
+        let wide = self.numbered(&outputs, columns);
         let rows = Rows::new(sort.rows.filters.clone(), outputs.exprs.clone());
         let mut kept = self.rows(&rows, &wide);
         let mut leaving = kept.clone();
         for &place in &outputs.numbers {
             leaving[place].repr = Repr::Str;
         }
-        let (spec, ranked) = outputs.ranked(&sort.spec, kept.len());
-        if !ranked.is_empty() {
+        let (spec, ranks) = ranked(&sort.spec, &outputs.numbers, kept.len());
+        if !ranks.is_empty() {
             let string = ColumnShape {
                 repr: Repr::Str,
                 nullable: false,
@@ -89,11 +89,20 @@ impl Foreseen {
             };
             self.ordered(&order_of_strings(), &[string]);
         }
-        for place in ranked {
+        for place in ranks {
             kept.push(kept[place]);
         }
         self.ordered(&spec, &kept);
         (kept, leaving)
+    }
+
+    /// Those that number the strings of columns of these shapes; returns the shapes of the columns with their numbers.
+    fn numbered(&mut self, numbered: &Numbered, columns: &[ColumnShape]) -> Vec<ColumnShape> {
+        for &column in &numbered.strings {
+            let entered = enter_strings(&[entries_shape(&columns[column])]);
+            self.certain.extend(source(entered));
+        }
+        numbered.beside(columns)
     }
 
     /// Those that order columns of these shapes by `spec`.
@@ -153,18 +162,12 @@ impl Foreseen {
         filters: &[Expr],
         columns: &[ColumnShape],
     ) -> Vec<ColumnShape> {
-        let is_coded = |column: usize| columns.get(column).is_some_and(may_be_coded);
-        let Ok(grouping) = Grouping::of(spec, columns.len(), is_coded) else {
+        let Ok(grouping) = Grouping::of(spec, columns.len(), coded_in(columns)) else {
             return Vec::new();
         };
         let grouped = !spec.keys.is_empty();
         if grouped {
-            let mut wide = columns.to_vec();
-            for &column in grouping.numbered() {
-                wide.push(numbered_shape(&columns[column]));
-                let entered = enter_strings(&[entries_shape(&columns[column])]);
-                self.certain.extend(source(entered));
-            }
+            let wide = self.numbered(&grouping.keys, columns);
             for set in 0..spec.sets.len().max(1) {
                 let keys = grouping.of_set(set);
                 let finder = find_groups(&wide, filters, keys, &grouping.layout);

@@ -3,30 +3,27 @@
 //! In: what an aggregation groups by, and its first rows. Out: expressions that kernels enter, and the columns that they
 //! want beside those of the rows; strings again for the columns of numbers that groups become.
 
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use kernels::ErrorWord;
 use kernels::group::GroupShape;
 
 use super::interner::{Interner, is_coded};
+use super::numbered::Numbered;
 use super::{Force, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Space};
 use crate::pipeline::AggregateSpec;
 use crate::pipeline::expr::{Expr, Node};
 use crate::pipeline::kernels::{KeyLayout, key_layout};
-use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
 
 /// Expressions to group by, and how their values are laid out.
 #[derive(Debug)]
 pub(super) struct Grouping {
     /// One a key.
-    pub(super) keys: Vec<Expr>,
+    pub(super) keys: Numbered,
     /// The same a grouping set, if there are any.
     sets: Vec<Vec<Expr>>,
     pub(super) layout: KeyLayout,
-    /// Columns of strings whose numbers stand behind the columns of rows, in this order.
-    numbered: Vec<usize>,
-    /// The keys that are such numbers.
-    numbers: Vec<usize>,
 }
 
 impl Grouping {
@@ -41,44 +38,28 @@ impl Grouping {
         width: usize,
         is_coded: impl Fn(usize) -> bool,
     ) -> Result<Self, String> {
-        let (mut keys, mut sets) = (spec.keys.clone(), spec.sets.clone());
-        let (mut numbered, mut numbers) = (Vec::new(), Vec::new());
-        for place in 0..keys.len() {
-            let Some(column) = string_column(spec, place).filter(|&column| is_coded(column)) else {
-                continue;
-            };
-            let behind = numbered.iter().position(|&known| known == column);
-            let behind = behind.unwrap_or_else(|| {
-                numbered.push(column);
-                numbered.len() - 1
-            });
-            numbers.push(place);
-            let of_sets = sets.iter_mut().map(|keys| &mut keys[place]);
-            for key in of_sets.chain(std::iter::once(&mut keys[place])) {
+        let coded = |place: usize, column: usize| is_same_in_sets(spec, place) && is_coded(column);
+        let keys = Numbered::of(&spec.keys, width, coded);
+        let mut sets = spec.sets.clone();
+        for &place in &keys.numbers {
+            for key in sets.iter_mut().map(|set| &mut set[place]) {
                 key.data_type = DataType::UInt32;
                 key.node = match &key.node {
-                    Node::Column(_, name) => Node::Column(width + behind, name.clone()),
-                    _ => Node::Literal(ScalarValue::UInt32(None)),
+                    Node::Literal(_) => Node::Literal(ScalarValue::UInt32(None)),
+                    _ => keys.exprs[place].node.clone(),
                 };
             }
         }
         Ok(Self {
-            layout: key_layout(&keys)?,
+            layout: key_layout(&keys.exprs)?,
             keys,
             sets,
-            numbered,
-            numbers,
         })
     }
 
     /// The expressions of a grouping set.
     pub(super) fn of_set(&self, set: usize) -> &[Expr] {
-        self.sets.get(set).unwrap_or(&self.keys)
-    }
-
-    /// Columns of strings whose numbers it wants behind the columns of rows.
-    pub(super) fn numbered(&self) -> &[usize] {
-        &self.numbered
+        self.sets.get(set).unwrap_or(&self.keys.exprs)
     }
 
     /// The shape of a table of such groups, with state of `spec`.
@@ -91,18 +72,13 @@ impl Grouping {
     }
 }
 
-/// The column that a key is in every grouping set, but for those that leave it out.
-fn string_column(spec: &AggregateSpec, place: usize) -> Option<usize> {
-    let Node::Column(column, _) = spec.keys[place].node else {
-        return None;
-    };
+/// Whether a key is the same in every grouping set, but for those that leave it out.
+fn is_same_in_sets(spec: &AggregateSpec, place: usize) -> bool {
     let mut of_sets = spec.sets.iter().map(|keys| &keys[place].node);
-    let is_same = of_sets.all(|node| match node {
-        Node::Column(other, _) => *other == column,
+    of_sets.all(|node| match node {
         Node::Literal(value) => value.is_null(),
-        _ => false,
-    });
-    is_same.then_some(column)
+        other => *other == spec.keys[place].node,
+    })
 }
 
 /// The keys of one aggregation.
@@ -143,7 +119,7 @@ impl GroupKeys {
         self.is_settled = true;
         let coded = |column: usize| is_coded(&batch.columns[column], batch.rows);
         let grouping = Grouping::of(spec, batch.columns.len(), coded).map_err(unplanned)?;
-        if grouping.numbered.is_empty() {
+        if grouping.keys.is_empty() {
             return Ok(false);
         }
         self.interner = Some(Interner::new_sync(gpu, times, force, error, space)?);
@@ -164,7 +140,7 @@ impl GroupKeys {
         let Some(interner) = &mut self.interner else {
             return Ok(wide);
         };
-        for (place, &column) in self.grouping.numbered.iter().enumerate() {
+        for (place, &column) in self.grouping.keys.strings.iter().enumerate() {
             let strings = &batch.columns[column];
             let numbers = interner.numbers_sync(gpu, times, strings, batch.rows, place, error, space)?;
             wide.columns.push(numbers);
@@ -187,12 +163,12 @@ impl GroupKeys {
         let Some(interner) = self.interner else {
             return Ok(());
         };
-        for &key in &self.grouping.numbers {
+        for &key in &self.grouping.keys.numbers {
             let data_type = &spec.keys[key].data_type;
             columns[key] = interner.strings_sync(gpu, &columns[key], rows, data_type, error, space)?;
         }
         let owners = interner.into_owners();
-        for &key in &self.grouping.numbers {
+        for &key in &self.grouping.keys.numbers {
             columns[key].owners = owners.clone();
         }
         Ok(())

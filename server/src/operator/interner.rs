@@ -15,7 +15,7 @@ use kernels::{Buffer, ErrorWord, Reservation};
 
 use super::columns::new_column_sync;
 use super::program::Programs;
-use super::{Force, Gpu, KernelTimes, Result, unplanned};
+use super::{Force, Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, upload, upload_bytes};
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{Generated, find_groups, key_layout};
@@ -214,37 +214,50 @@ impl Interner {
         space: &Space,
     ) -> Result<DeviceColumn> {
         let (references, count) = self.references_sync(space)?;
-        let strings = DeviceColumn {
-            validity: numbers.validity.clone(),
-            ..new_column_sync(data_type, false, rows, space)?
-        };
-        if strings.repr != Repr::Str {
-            return Err(unplanned(format!("strings of type {data_type}")));
-        }
-        let gather = [Gather {
-            source: references.address(),
-            target: strings.values.address(),
-            source_validity: 0,
-            target_validity: 0,
-            width: Repr::Str.width() as u32,
-            reserved: 0,
-        }];
-        space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
-        gpu.selector.gather(
-            &space.stream,
-            &space.reservation,
-            &gather,
-            numbers.values.slice(0..rows * 4)?,
-            rows,
-            count,
-            &[&references, &strings.values],
-            error,
-        )?;
-        Ok(strings)
+        picked_sync(gpu, &references, count, numbers, rows, data_type, error, space)
     }
 
     /// Gives up everything but what references lead to.
     pub(super) fn into_owners(self) -> Vec<Arc<Buffer>> {
         self.table.into_owners()
     }
+}
+
+/// A column of type `data_type` of the value in `source`, which has `count`, that each of the first `rows` of `numbers` names;
+/// null where they are.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn picked_sync(
+    gpu: &Gpu,
+    source: &Buffer,
+    count: usize,
+    numbers: &DeviceColumn,
+    rows: usize,
+    data_type: &DataType,
+    error: &ErrorWord,
+    space: &Space,
+) -> Result<DeviceColumn> {
+    let picked = DeviceColumn {
+        validity: numbers.validity.clone(),
+        ..new_column_sync(data_type, false, rows, space)?
+    };
+    let gather = [Gather {
+        source: source.address(),
+        target: picked.values.address(),
+        source_validity: 0,
+        target_validity: 0,
+        width: picked.repr.width() as u32,
+        reserved: 0,
+    }];
+    space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
+    gpu.selector.gather(
+        &space.stream,
+        &space.reservation,
+        &gather,
+        numbers.values.slice(0..rows * 4)?,
+        rows,
+        count,
+        &[source, &picked.values],
+        error,
+    )?;
+    Ok(picked)
 }

@@ -16,6 +16,7 @@ mod interner;
 mod join;
 mod kept;
 mod limit;
+mod numbered;
 mod numbered_rows;
 mod ordered;
 mod program;

@@ -6,97 +6,44 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use kernels::select::Gather;
-use kernels::{Buffer, Reservation};
+use kernels::Buffer;
 
-use super::columns::new_column_sync;
-use super::interner::{Interner, is_coded, may_be_coded, numbered_shape};
+use super::interner::{Interner, is_coded, picked_sync};
+use super::numbered::Numbered;
 use super::sort::Sort;
 use super::{Force, Gpu, KernelTimes, Result, Rows};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
-use crate::pipeline::expr::{ColumnShape, Expr, Node};
+use crate::pipeline::expr::{Expr, Node};
 use crate::pipeline::{SortKey, SortSpec};
 
-/// Outputs of which some are the numbers of strings.
-#[derive(Debug)]
-pub(super) struct Outputs {
-    /// All of them: those that are numbers read the columns behind those of the rows.
-    pub(super) exprs: Vec<Expr>,
-    /// Columns of strings whose numbers stand there.
-    pub(super) strings: Vec<usize>,
-    /// The outputs that are numbers.
-    pub(super) numbers: Vec<usize>,
-}
-
-impl Outputs {
-    /// Has those of `exprs`, over rows of `width` columns, that are plain columns for which `is_coded` stand as numbers.
-    pub(super) fn of(exprs: &[Expr], width: usize, is_coded: impl Fn(usize) -> bool) -> Self {
-        let mut outputs = Self {
-            exprs: exprs.to_vec(),
-            strings: Vec::new(),
-            numbers: Vec::new(),
+/// The order `spec` of outputs of which those at `numbers` are numbers of strings: ranks, which stand behind the `width`
+/// outputs, in place of these; and the outputs whose ranks they are.
+pub(super) fn ranked(spec: &SortSpec, numbers: &[usize], width: usize) -> (SortSpec, Vec<usize>) {
+    let mut ranked = Vec::new();
+    let keys = spec.keys.iter().map(|key| {
+        let place = match key.expr.node {
+            Node::Column(place, _) if numbers.contains(&place) => place,
+            _ => return key.clone(),
         };
-        for (place, expr) in outputs.exprs.iter_mut().enumerate() {
-            let Node::Column(column, name) = &expr.node else {
-                continue;
-            };
-            if !is_coded(*column) {
-                continue;
-            }
-            let known = outputs.strings.iter().position(|string| string == column);
-            let behind = known.unwrap_or_else(|| {
-                outputs.strings.push(*column);
-                outputs.strings.len() - 1
-            });
-            outputs.numbers.push(place);
-            *expr = Expr {
-                data_type: DataType::UInt32,
-                nullable: expr.nullable,
-                node: Node::Column(width + behind, name.clone()),
-            };
-        }
-        outputs
-    }
-
-    /// The same as far as shapes tell, and the shapes of the rows with what it wants beside them; `None` if all outputs stay.
-    pub(super) fn foreseen(exprs: &[Expr], columns: &[ColumnShape]) -> Option<(Self, Vec<ColumnShape>)> {
-        let coded = |column: usize| columns.get(column).is_some_and(may_be_coded);
-        let outputs = Self::of(exprs, columns.len(), coded);
-        let strings = outputs.strings.iter();
-        let beside = strings.map(|&column| numbered_shape(&columns[column]));
-        let wide = columns.iter().copied().chain(beside).collect();
-        (!outputs.strings.is_empty()).then_some((outputs, wide))
-    }
-
-    /// The order `spec` of such outputs: ranks, which stand behind the `width` outputs, in place of numbers; and the outputs
-    /// whose ranks these are.
-    pub(super) fn ranked(&self, spec: &SortSpec, width: usize) -> (SortSpec, Vec<usize>) {
-        let mut ranked = Vec::new();
-        let keys = spec.keys.iter().map(|key| {
-            let place = match key.expr.node {
-                Node::Column(place, _) if self.numbers.contains(&place) => place,
-                _ => return key.clone(),
-            };
-            let known = ranked.iter().position(|&one| one == place);
-            let behind = known.unwrap_or_else(|| {
-                ranked.push(place);
-                ranked.len() - 1
-            });
-            SortKey {
-                expr: Expr {
-                    data_type: DataType::UInt32,
-                    nullable: key.expr.nullable,
-                    node: Node::Column(width + behind, "rank".into()),
-                },
-                ..key.clone()
-            }
+        let known = ranked.iter().position(|&one| one == place);
+        let behind = known.unwrap_or_else(|| {
+            ranked.push(place);
+            ranked.len() - 1
         });
-        let spec = SortSpec {
-            keys: keys.collect(),
-            fetch: spec.fetch,
-        };
-        (spec, ranked)
-    }
+        SortKey {
+            expr: Expr {
+                data_type: DataType::UInt32,
+                nullable: key.expr.nullable,
+                node: Node::Column(width + behind, "rank".into()),
+            },
+            ..key.clone()
+        }
+    });
+    let spec = SortSpec {
+        keys: keys.collect(),
+        fetch: spec.fetch,
+    };
+    (spec, ranked)
 }
 
 /// The order of strings as such.
@@ -122,7 +69,7 @@ fn string() -> Expr {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct NumberedRows {
-    outputs: Outputs,
+    outputs: Numbered,
     /// Arrow's types of the outputs.
     types: Vec<DataType>,
     rows: Rows,
@@ -139,9 +86,9 @@ impl NumberedRows {
         batch: &DeviceBatch,
         space: &Space,
     ) -> Result<Option<Self>> {
-        let coded = |column: usize| is_coded(&batch.columns[column], batch.rows);
-        let outputs = Outputs::of(&rows.outputs, batch.columns.len(), coded);
-        if outputs.numbers.is_empty() {
+        let coded = |_, column: usize| is_coded(&batch.columns[column], batch.rows);
+        let outputs = Numbered::of(&rows.outputs, batch.columns.len(), coded);
+        if outputs.is_empty() {
             return Ok(None);
         }
         // Strings stay when the batch that brought them is gone.
@@ -192,7 +139,7 @@ impl NumberedRows {
         space: &Space,
     ) -> Result<(DeviceBatch, SortSpec)> {
         let mut wide = batch.clone();
-        let (spec, ranked) = self.outputs.ranked(spec, batch.columns.len());
+        let (spec, ranked) = ranked(spec, &self.outputs.numbers, batch.columns.len());
         if ranked.is_empty() || batch.rows == 0 {
             return Ok((wide, spec));
         }
@@ -200,28 +147,15 @@ impl NumberedRows {
         let error = space.error_word_sync()?;
         for place in ranked {
             let numbers = &batch.columns[place];
-            let column = DeviceColumn {
-                validity: numbers.validity.clone(),
-                ..new_column_sync(&DataType::UInt32, false, batch.rows, space)?
-            };
-            let gather = [Gather {
-                source: ranks.address(),
-                target: column.values.address(),
-                source_validity: 0,
-                target_validity: 0,
-                width: Repr::U32.width() as u32,
-                reserved: 0,
-            }];
-            space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
-            gpu.selector.gather(
-                &space.stream,
-                &space.reservation,
-                &gather,
-                numbers.values.slice(0..batch.rows * 4)?,
-                batch.rows,
+            let column = picked_sync(
+                gpu,
+                &ranks,
                 count,
-                &[&ranks, &column.values],
+                numbers,
+                batch.rows,
+                &DataType::UInt32,
                 &error,
+                space,
             )?;
             wide.columns.push(column);
         }

@@ -29,7 +29,7 @@ pub struct Sort {
     width: usize,
     kept: Kept,
     /// In place of `rows`, where strings are kept as numbers: known when there were rows.
-    numbered: Option<NumberedRows>,
+    numbered: Option<Box<NumberedRows>>,
     is_settled: bool,
 }
 
@@ -63,7 +63,7 @@ impl Sort {
         space: Space,
     ) -> Result<()> {
         if !self.is_settled {
-            self.numbered = NumberedRows::of_sync(gpu, times, &self.rows, &batch, &space)?;
+            self.numbered = NumberedRows::of_sync(gpu, times, &self.rows, &batch, &space)?.map(Box::new);
             self.is_settled = true;
         }
         let mut batch = match &mut self.numbered {
