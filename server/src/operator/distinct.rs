@@ -3,6 +3,8 @@
 use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord, View};
 
+use super::interner::{Interner, is_coded};
+use super::numbered::Numbered;
 use super::program::{Program, Programs};
 use super::{Force, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, Space};
@@ -18,8 +20,13 @@ const MEMBERS_MIN: usize = 1 << 16;
 pub(super) struct Distinct {
     argument: Expr,
     filter: Option<Expr>,
+    /// What is entered of a row: the argument, or the number of the string that it is.
+    member: Numbered,
+    /// Of the strings that members stand for, if they do.
+    interner: Option<Interner>,
     set: GroupTable,
     programs: Programs<()>,
+    is_settled: bool,
 }
 
 impl Distinct {
@@ -29,19 +36,37 @@ impl Distinct {
             .argument
             .clone()
             .ok_or_else(|| unplanned("a count of different values of nothing".into()))?;
-        let layout = member_layout(&argument).map_err(unplanned)?;
-        let shape = GroupShape {
-            key_words: layout.words,
-            texts: layout.texts,
-            state: Vec::new(),
-        };
-        let (stream, reservation) = (&space.stream, &space.reservation);
+        let member = Numbered::of(std::slice::from_ref(&argument), 0, |_, _| false);
         Ok(Self {
+            set: new_set(gpu, &member, space)?,
+            member,
             argument,
             filter: accumulator.filter.clone(),
-            set: GroupTable::new(&gpu.grouper, stream, reservation, shape, MEMBERS_MIN)?,
+            interner: None,
             programs: Programs::default(),
+            is_settled: false,
         })
+    }
+
+    /// Has strings stand as numbers where the first rows are read through codes.
+    fn settle_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        force: Force,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<()> {
+        let coded = |_, column: usize| is_coded(&batch.columns[column], batch.rows);
+        let member = Numbered::of(std::slice::from_ref(&self.argument), batch.columns.len(), coded);
+        if !member.is_empty() {
+            self.set = new_set(gpu, &member, space)?;
+            self.interner = Some(Interner::new_sync(gpu, times, force, error, space)?);
+            self.member = member;
+        }
+        self.is_settled = true;
+        Ok(())
     }
 
     /// Enters the rows of `batch`, whose groups are `groups`; without them there is one group, of the rows that
@@ -58,9 +83,17 @@ impl Distinct {
         space: &Space,
         force: Force,
     ) -> Result<()> {
-        let (argument, filter) = (&self.argument, self.filter.as_ref());
+        if !self.is_settled {
+            self.settle_sync(gpu, times, batch, force, error, space)?;
+        }
+        let interner = self.interner.as_mut();
+        let numbered = interner
+            .map(|interner| interner.beside_sync(gpu, times, batch, &self.member, error, space))
+            .transpose()?;
+        let batch = numbered.as_ref().unwrap_or(batch);
+        let (member, filter) = (&self.member.exprs[0], self.filter.as_ref());
         let program = self.programs.of(gpu, times, batch, (), |columns| {
-            insert_distinct(columns, filters, groups.is_some(), argument, filter)
+            insert_distinct(columns, filters, groups.is_some(), member, filter)
         })?;
         program.enter_new_sync(space, times, batch, groups, &mut self.set, error, force)?;
         Ok(())
@@ -105,4 +138,22 @@ impl Distinct {
             Ok(space.stream.launch(program.kernel(), grid, &args)?)
         })
     }
+}
+
+/// A set without members.
+fn new_set(gpu: &Gpu, member: &Numbered, space: &Space) -> Result<GroupTable> {
+    let layout = member_layout(&member.exprs[0]).map_err(unplanned)?;
+    let shape = GroupShape {
+        key_words: layout.words,
+        texts: layout.texts,
+        state: Vec::new(),
+    };
+    let (stream, reservation) = (&space.stream, &space.reservation);
+    Ok(GroupTable::new(
+        &gpu.grouper,
+        stream,
+        reservation,
+        shape,
+        MEMBERS_MIN,
+    )?)
 }

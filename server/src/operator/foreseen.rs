@@ -185,14 +185,18 @@ impl Foreseen {
             self.certain
                 .extend(source(update_extremes(columns, filters, spec)));
         }
-        let distinct = spec.accumulators.iter();
-        for counted in distinct.filter(|added| added.wants_set()) {
+        for counted in spec.accumulators.iter().filter(|added| added.wants_set()) {
+            let Some(argument) = &counted.argument else {
+                continue;
+            };
+            let coded = coded_in(columns);
+            let member = Numbered::of(std::slice::from_ref(argument), columns.len(), |_, column| {
+                coded(column)
+            });
+            let wide = self.numbered(&member, columns);
             let filter = counted.filter.as_ref();
-            let inserted = counted
-                .argument
-                .iter()
-                .map(|argument| insert_distinct(columns, filters, grouped, argument, filter));
-            self.certain.extend(inserted.filter_map(source));
+            let inserted = insert_distinct(&wide, filters, grouped, &member.exprs[0], filter);
+            self.certain.extend(source(inserted));
         }
         self.certain.extend(source(finish(spec, &grouping.layout)));
         let keys = spec.keys.iter().map(|key| (&key.data_type, key.nullable));

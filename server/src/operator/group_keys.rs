@@ -136,16 +136,10 @@ impl GroupKeys {
         error: &ErrorWord,
         space: &Space,
     ) -> Result<DeviceBatch> {
-        let mut wide = batch.clone();
-        let Some(interner) = &mut self.interner else {
-            return Ok(wide);
-        };
-        for (place, &column) in self.grouping.keys.strings.iter().enumerate() {
-            let strings = &batch.columns[column];
-            let numbers = interner.numbers_sync(gpu, times, strings, batch.rows, place, error, space)?;
-            wide.columns.push(numbers);
+        match &mut self.interner {
+            Some(interner) => interner.beside_sync(gpu, times, batch, &self.grouping.keys, error, space),
+            None => Ok(batch.clone()),
         }
-        Ok(wide)
     }
 
     /// Puts the strings of `spec` in place of the numbers among `columns`, those of `rows` groups, and adds what they lead

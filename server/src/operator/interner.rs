@@ -14,6 +14,7 @@ use kernels::select::Gather;
 use kernels::{Buffer, ErrorWord, Reservation};
 
 use super::columns::new_column_sync;
+use super::numbered::Numbered;
 use super::program::Programs;
 use super::{Force, Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space, upload, upload_bytes};
@@ -159,7 +160,7 @@ impl Interner {
     /// The numbers of the strings of `column`, the `place`th of those that are numbered here: null where they are. Waits for
     /// how many there are.
     #[allow(clippy::too_many_arguments)]
-    pub(super) fn numbers_sync(
+    fn numbers_sync(
         &mut self,
         gpu: &Gpu,
         times: &KernelTimes,
@@ -186,6 +187,25 @@ impl Interner {
             self.last.insert(place, known);
         }
         Ok(numbered(column, numbers))
+    }
+
+    /// The rows of `batch` with the columns that `numbered` wants behind theirs.
+    pub(super) fn beside_sync(
+        &mut self,
+        gpu: &Gpu,
+        times: &KernelTimes,
+        batch: &DeviceBatch,
+        numbered: &Numbered,
+        error: &ErrorWord,
+        space: &Space,
+    ) -> Result<DeviceBatch> {
+        let mut wide = batch.clone();
+        for (place, &column) in numbered.strings.iter().enumerate() {
+            let strings = &batch.columns[column];
+            let numbers = self.numbers_sync(gpu, times, strings, batch.rows, place, error, space)?;
+            wide.columns.push(numbers);
+        }
+        Ok(wide)
     }
 
     /// How many strings there are, waiting for the number.

@@ -114,19 +114,15 @@ impl NumberedRows {
         &mut self,
         gpu: &Gpu,
         times: &KernelTimes,
-        mut batch: DeviceBatch,
+        batch: DeviceBatch,
         space: &Space,
     ) -> Result<DeviceBatch> {
         let error = self.space.error_word_sync()?;
-        for (place, &column) in self.outputs.strings.iter().enumerate() {
-            let strings = &batch.columns[column];
-            let numbers =
-                self.interner
-                    .numbers_sync(gpu, times, strings, batch.rows, place, &error, &self.space)?;
-            batch.columns.push(numbers);
-        }
+        let wide = self
+            .interner
+            .beside_sync(gpu, times, &batch, &self.outputs, &error, &self.space)?;
         error.check_sync(&self.space.stream, "numbered_rows")?;
-        self.rows.apply_sync(gpu, times, batch, space)
+        self.rows.apply_sync(gpu, times, wide, space)
     }
 
     /// `batch`, of its outputs, with the ranks that `spec` asks for behind them, and the order by these.
