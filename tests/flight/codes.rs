@@ -170,7 +170,7 @@ async fn groups_are_those_of_numbers() {
     let found = entries(&mut client, &GROUPS).await;
     // A partition a row group: the first ones of `late` have none, those of `early` do.
     assert!(found[1] > 0.0 && found[4] == 0.0 && found[5] > 0.0, "{found:?}");
-    for option in ["debug_force = 'small-tables'", "target_partition_size = 0"] {
+    for option in ["debug_force = 'small_tables'", "target_partition_size = 0"] {
         client.update(&format!("set {option}")).await.expect("an option");
     }
     entries(&mut client, &GROUPS).await;
