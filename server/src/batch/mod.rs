@@ -48,6 +48,8 @@ pub struct RowNumbers {
     pub numbers: Arc<Buffer>,
     /// Whether some of them are `u32::MAX`, for rows that are null.
     pub may_miss: bool,
+    /// Whether they are codes of a dictionary.
+    pub are_codes: bool,
 }
 
 impl DeviceColumn {

@@ -235,6 +235,7 @@ fn columns_of(pipeline: &Pipeline, left: &[Vec<ColumnShape>], context: &TaskCont
             through: is_coded.then_some(Through {
                 list,
                 may_miss: field.is_nullable(),
+                are_codes: true,
             }),
         })
     });

@@ -3,7 +3,8 @@
 use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord, View};
 
-use super::interner::{Interner, is_coded};
+use super::codes::is_coded;
+use super::interner::Interner;
 use super::numbered::Numbered;
 use super::program::{Program, Programs};
 use super::{Force, Gpu, KernelTimes, Result, unplanned};

@@ -7,11 +7,12 @@
 use kernels::KernelSource;
 
 use super::aggregate::strategies;
+use super::codes::entries_shape;
 use super::group_keys::Grouping;
-use super::interner::{enter_strings, entries_shape};
+use super::interner::enter_strings;
 use super::join::foreseen_joins;
 use super::numbered::{Numbered, coded_in};
-use super::numbered_rows::{order_of_strings, ranked};
+use super::numbered_rows::{numbered_outputs, order_of_strings, ranked};
 use super::{Build, Foretold, Gpu, Rows, Sort, Window};
 use crate::batch::Repr;
 use crate::pipeline::aggregate::Accumulator;
@@ -66,8 +67,8 @@ impl Foreseen {
 
     /// Those of a sort; returns the shapes of what it keeps, and of what leaves.
     pub fn sort(&mut self, sort: &Sort, columns: &[ColumnShape]) -> (Vec<ColumnShape>, Vec<ColumnShape>) {
-        let coded = coded_in(columns);
-        let outputs = Numbered::of(&sort.rows.outputs, columns.len(), |_, column| coded(column));
+        let outputs = &sort.rows.outputs;
+        let outputs = numbered_outputs(outputs, &sort.spec, columns.len(), coded_in(columns));
         if outputs.is_empty() {
             let kept = self.rows(&sort.rows, columns);
             self.ordered(&sort.spec, &kept);

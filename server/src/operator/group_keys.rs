@@ -8,7 +8,8 @@ use datafusion::common::ScalarValue;
 use kernels::ErrorWord;
 use kernels::group::GroupShape;
 
-use super::interner::{Interner, is_coded};
+use super::codes::is_coded;
+use super::interner::Interner;
 use super::numbered::Numbered;
 use super::{Force, Gpu, KernelTimes, Result, unplanned};
 use crate::batch::{DeviceBatch, DeviceColumn, Space};

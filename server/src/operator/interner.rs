@@ -1,8 +1,8 @@
 //! Strings as numbers: every different string that an operator meets has one, whichever dictionary names it.
 //!
-//! In: columns of strings that are read through codes or row numbers. Out: columns of numbers that are read through the
-//! same ones, and strings again. Only entries are looked at, once each: what is done with rows then reads four bytes a
-//! row and compares no string. It does not know what the numbers are for.
+//! In: columns of strings that are read through codes. Out: columns of numbers that are read through the same codes, and
+//! strings again. Only entries are looked at, once each: what is done with rows then reads four bytes a row and compares no
+//! string. It does not know what the numbers are for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,9 @@ use std::sync::Arc;
 use arrow::array::StringArray;
 use arrow::datatypes::DataType;
 use kernels::group::{GroupShape, GroupTable};
-use kernels::select::Gather;
-use kernels::{Buffer, ErrorWord, Reservation};
+use kernels::{Buffer, ErrorWord};
 
-use super::columns::new_column_sync;
+use super::codes::{entries_of, picked_sync, read_alike};
 use super::numbered::Numbered;
 use super::program::Programs;
 use super::{Force, Gpu, KernelTimes, Result};
@@ -25,8 +24,6 @@ use crate::pipeline::kernels::{Generated, find_groups, key_layout};
 const STRINGS_MIN: usize = 1 << 12;
 /// The same where tables are made to grow.
 const STRINGS_FORCED: usize = 4;
-/// So many entries are always few enough to look at each, however few rows are read through them.
-const ENTRIES_FEW: usize = 1 << 16;
 
 /// Strings of which each has a number, in the order in which they came: the empty one has 0, which rows that are null hold
 /// too.
@@ -34,64 +31,9 @@ const ENTRIES_FEW: usize = 1 << 16;
 pub(super) struct Interner {
     table: GroupTable,
     programs: Programs<()>,
-    /// By column, the entries met last and their numbers: a join's table comes again with each batch.
+    /// By column, the dictionary met last and the numbers of its entries: joins hand on the rows of one partition in pieces.
     last: HashMap<usize, (Arc<Buffer>, Arc<Buffer>)>,
     force: Force,
-}
-
-/// Entries that a column's rows are read from.
-pub(super) fn entry_count(column: &DeviceColumn) -> usize {
-    column.values.len_bytes() / column.repr.width().max(1)
-}
-
-/// Whether `column`, of which `rows` rows are read, holds strings of so few entries that what is done with rows is better
-/// done with entries.
-pub(super) fn is_coded(column: &DeviceColumn, rows: usize) -> bool {
-    let few = entry_count(column) <= rows.max(ENTRIES_FEW);
-    column.repr == Repr::Str && column.through.is_some() && few
-}
-
-/// The same as far as shapes tell.
-pub(super) fn may_be_coded(column: &ColumnShape) -> bool {
-    column.repr == Repr::Str && column.through.is_some()
-}
-
-/// The entries of `column` as rows of their own.
-pub(super) fn entries_of(column: &DeviceColumn) -> DeviceBatch {
-    DeviceBatch {
-        rows: entry_count(column),
-        columns: vec![DeviceColumn {
-            through: None,
-            ..column.clone()
-        }],
-    }
-}
-
-/// The shape of such rows, of a column that is read through something.
-pub(super) fn entries_shape(column: &ColumnShape) -> ColumnShape {
-    ColumnShape {
-        through: None,
-        ..*column
-    }
-}
-
-/// A column of numbers, one for each entry of `column`, whose rows are read as those of `column` are.
-pub(super) fn numbered(column: &DeviceColumn, numbers: Arc<Buffer>) -> DeviceColumn {
-    DeviceColumn {
-        data_type: DataType::UInt32,
-        repr: Repr::U32,
-        values: numbers,
-        owners: Vec::new(),
-        ..column.clone()
-    }
-}
-
-/// The shape of such a column.
-pub(super) fn numbered_shape(column: &ColumnShape) -> ColumnShape {
-    ColumnShape {
-        repr: Repr::U32,
-        ..*column
-    }
 }
 
 /// What enters the strings of a batch's only column; one that is null is entered as the empty one.
@@ -173,7 +115,7 @@ impl Interner {
         if let Some((entries, numbers)) = self.last.get(&place)
             && Arc::ptr_eq(entries, &column.values)
         {
-            return Ok(numbered(column, Arc::clone(numbers)));
+            return Ok(read_alike(column, Arc::clone(numbers)));
         }
         let mut entries = entries_of(column);
         if column.through.is_none() {
@@ -186,7 +128,7 @@ impl Interner {
             let known = (Arc::clone(&column.values), Arc::clone(&numbers));
             self.last.insert(place, known);
         }
-        Ok(numbered(column, numbers))
+        Ok(read_alike(column, numbers))
     }
 
     /// The rows of `batch` with the columns that `numbered` wants behind theirs.
@@ -241,43 +183,4 @@ impl Interner {
     pub(super) fn into_owners(self) -> Vec<Arc<Buffer>> {
         self.table.into_owners()
     }
-}
-
-/// A column of type `data_type` of the value in `source`, which has `count`, that each of the first `rows` of `numbers` names;
-/// null where they are.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn picked_sync(
-    gpu: &Gpu,
-    source: &Buffer,
-    count: usize,
-    numbers: &DeviceColumn,
-    rows: usize,
-    data_type: &DataType,
-    error: &ErrorWord,
-    space: &Space,
-) -> Result<DeviceColumn> {
-    let picked = DeviceColumn {
-        validity: numbers.validity.clone(),
-        ..new_column_sync(data_type, false, rows, space)?
-    };
-    let gather = [Gather {
-        source: source.address(),
-        target: picked.values.address(),
-        source_validity: 0,
-        target_validity: 0,
-        width: picked.repr.width() as u32,
-        reserved: 0,
-    }];
-    space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
-    gpu.selector.gather(
-        &space.stream,
-        &space.reservation,
-        &gather,
-        numbers.values.slice(0..rows * 4)?,
-        rows,
-        count,
-        &[source, &picked.values],
-        error,
-    )?;
-    Ok(picked)
 }

@@ -4,6 +4,7 @@
 //! kernels; they do not know threads, partitions or each other.
 
 mod aggregate;
+mod codes;
 mod columns;
 mod concat;
 mod distinct;

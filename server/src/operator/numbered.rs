@@ -5,7 +5,7 @@
 
 use arrow::datatypes::DataType;
 
-use super::interner::{may_be_coded, numbered_shape};
+use super::codes::{may_be_coded, read_alike_shape};
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 
 /// See the module.
@@ -58,7 +58,7 @@ impl Numbered {
     /// The shapes of the rows, and of the columns of numbers behind them.
     pub(super) fn beside(&self, columns: &[ColumnShape]) -> Vec<ColumnShape> {
         let strings = self.strings.iter();
-        let beside = strings.map(|&column| numbered_shape(&columns[column]));
+        let beside = strings.map(|&column| read_alike_shape(&columns[column]));
         columns.iter().copied().chain(beside).collect()
     }
 }

@@ -8,13 +8,30 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use kernels::Buffer;
 
-use super::interner::{Interner, is_coded, picked_sync};
+use super::codes::{is_coded, picked_sync};
+use super::interner::Interner;
 use super::numbered::Numbered;
 use super::sort::Sort;
 use super::{Force, Gpu, KernelTimes, Result, Rows};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
 use crate::pipeline::expr::{Expr, Node};
 use crate::pipeline::{SortKey, SortSpec};
+
+/// Outputs of rows that leave in the order `spec`, of which plain columns for which `is_coded` stand as numbers: where only the
+/// first rows leave, none but those that they are ordered by, since the others are soon gone.
+pub(super) fn numbered_outputs(
+    outputs: &[Expr],
+    spec: &SortSpec,
+    width: usize,
+    is_coded: impl Fn(usize) -> bool,
+) -> Numbered {
+    let is_key = |place: usize| {
+        let mut keys = spec.keys.iter();
+        keys.any(|key| matches!(key.expr.node, Node::Column(column, _) if column == place))
+    };
+    let stays = |place: usize| spec.fetch.is_none() || is_key(place);
+    Numbered::of(outputs, width, |place, column| stays(place) && is_coded(column))
+}
 
 /// The order `spec` of outputs of which those at `numbers` are numbers of strings: ranks, which stand behind the `width`
 /// outputs, in place of these; and the outputs whose ranks they are.
@@ -78,16 +95,18 @@ pub(super) struct NumberedRows {
 }
 
 impl NumberedRows {
-    /// In place of `rows`, if some of its outputs are strings that the first `batch` reads through codes.
+    /// In place of `rows`, which leave in the order `spec`, if some of its outputs are strings that the first `batch` reads
+    /// through codes.
     pub(super) fn of_sync(
         gpu: &Gpu,
         times: &KernelTimes,
         rows: &Rows,
+        spec: &SortSpec,
         batch: &DeviceBatch,
         space: &Space,
     ) -> Result<Option<Self>> {
-        let coded = |_, column: usize| is_coded(&batch.columns[column], batch.rows);
-        let outputs = Numbered::of(&rows.outputs, batch.columns.len(), coded);
+        let coded = |column: usize| is_coded(&batch.columns[column], batch.rows);
+        let outputs = numbered_outputs(&rows.outputs, spec, batch.columns.len(), coded);
         if outputs.is_empty() {
             return Ok(None);
         }

@@ -348,6 +348,7 @@ pub(super) fn shapes(batch: &DeviceBatch) -> Vec<ColumnShape> {
             .position(|list| list.address() == numbers.numbers.address())
             .unwrap_or_default(),
         may_miss: numbers.may_miss,
+        are_codes: numbers.are_codes,
     };
     let shape = |column: &crate::batch::DeviceColumn| ColumnShape {
         repr: column.repr,

@@ -101,10 +101,12 @@ pub(super) fn through_sync(
             None => RowNumbers {
                 numbers: Arc::clone(&numbers),
                 may_miss: false,
+                are_codes: false,
             },
             Some(list) => RowNumbers {
                 numbers: Arc::clone(&composed[&list.numbers.address()]),
                 may_miss: list.may_miss,
+                are_codes: list.are_codes,
             },
         });
         column

@@ -63,7 +63,8 @@ impl Sort {
         space: Space,
     ) -> Result<()> {
         if !self.is_settled {
-            self.numbered = NumberedRows::of_sync(gpu, times, &self.rows, &batch, &space)?.map(Box::new);
+            self.numbered =
+                NumberedRows::of_sync(gpu, times, &self.rows, &self.spec, &batch, &space)?.map(Box::new);
             self.is_settled = true;
         }
         let mut batch = match &mut self.numbered {

@@ -339,6 +339,7 @@ impl Fetched {
                     let through = output.codes.map(|numbers| RowNumbers {
                         numbers,
                         may_miss: output.validity.is_some(),
+                        are_codes: true,
                     });
                     DeviceColumn {
                         data_type,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use kernels::Buffer;
 
-use super::super::interner::{entries_of, entries_shape, is_coded, may_be_coded, numbered, numbered_shape};
+use super::super::codes::{entries_of, entries_shape, is_coded, may_be_coded, read_alike, read_alike_shape};
 use super::super::program::{More, Programs};
 use super::super::{Gpu, KernelTimes, Result};
 use super::{JoinSpec, Table};
@@ -17,11 +17,14 @@ use crate::batch::{DeviceColumn, Repr, Space};
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{FIND_ENTRIES, Generated, Lookup, Probe, find_entries};
 
+/// A batch after others that were looked up by entries counts as one of so many rows at least.
+const ROWS_LATER: usize = 1 << 17;
+
 /// How one join finds the entries of its keys by those of a dictionary.
 #[derive(Debug, Default)]
 pub(super) struct Coded {
     finders: Programs<()>,
-    /// The dictionary met last and what was found: a table's column comes again with each batch.
+    /// The dictionary met last and what was found: joins before this one hand on the rows of one partition in pieces.
     last: Option<(Arc<Buffer>, Arc<Buffer>)>,
 }
 
@@ -74,7 +77,7 @@ pub(super) fn foreseen_coded(
         .get(string_key(join, lookup)?)
         .filter(|key| may_be_coded(key))?;
     let generated = finder(&[entries_shape(key)], join, lookup);
-    Some((generated, numbered_shape(key)))
+    Some((generated, read_alike_shape(key)))
 }
 
 impl Coded {
@@ -92,13 +95,15 @@ impl Coded {
         space: &Space,
     ) -> Result<Option<DeviceColumn>> {
         let key = string_key(join, table.lookup()).and_then(|key| columns.get(key));
-        let Some(key) = key.filter(|key| is_coded(key, rows)) else {
+        // Once there is a kernel for that, smaller batches do the same.
+        let fewest = if self.last.is_some() { ROWS_LATER } else { 0 };
+        let Some(key) = key.filter(|key| is_coded(key, rows.max(fewest))) else {
             return Ok(None);
         };
         if let Some((dictionary, found)) = &self.last
             && Arc::ptr_eq(dictionary, &key.values)
         {
-            return Ok(Some(numbered(key, Arc::clone(found))));
+            return Ok(Some(read_alike(key, Arc::clone(found))));
         }
         let entries = entries_of(key);
         let found = Arc::new(space.take_sync(entries.rows * 4)?);
@@ -116,6 +121,6 @@ impl Coded {
         }
         times.entries(entries.rows);
         self.last = Some((Arc::clone(&key.values), Arc::clone(&found)));
-        Ok(Some(numbered(key, found)))
+        Ok(Some(read_alike(key, found)))
     }
 }

@@ -200,7 +200,12 @@ fn plain(repr: Repr) -> ColumnShape {
 fn through(columns: &mut Vec<ColumnShape>, table: &[ColumnShape], may_miss: bool) {
     let lists = columns.iter().filter_map(|column| column.through);
     let list = lists.map(|through| through.list + 1).max().unwrap_or_default();
-    let through = Some(Through { list, may_miss });
+    let are_codes = false;
+    let through = Some(Through {
+        list,
+        may_miss,
+        are_codes,
+    });
     columns.extend(table.iter().map(|&column| ColumnShape { through, ..column }));
 }
 
@@ -213,8 +218,13 @@ fn numbered(columns: &[ColumnShape]) -> Vec<ColumnShape> {
             .entry(column.through.map(|through| through.list))
             .or_insert(count);
         let may_miss = column.through.is_some_and(|through| through.may_miss);
+        let are_codes = column.through.is_some_and(|through| through.are_codes);
         ColumnShape {
-            through: Some(Through { list, may_miss }),
+            through: Some(Through {
+                list,
+                may_miss,
+                are_codes,
+            }),
             ..*column
         }
     };

@@ -52,8 +52,12 @@ impl Lookups {
             if join.adds_columns() && !joined.table.batch().columns.is_empty() {
                 let numbers = Arc::new(space.take_sync(rows * 4)?);
                 let may_miss = join.join_type == JoinType::Right;
-                wide.columns
-                    .extend(read_through(joined, &RowNumbers { numbers, may_miss }));
+                let numbers = RowNumbers {
+                    numbers,
+                    may_miss,
+                    are_codes: false,
+                };
+                wide.columns.extend(read_through(joined, &numbers));
             }
             if join.join_type == JoinType::RightMark {
                 marks.push(wide.columns.len());

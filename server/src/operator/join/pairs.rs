@@ -181,6 +181,7 @@ impl Pairs {
         let numbers = RowNumbers {
             numbers: Arc::clone(&right),
             may_miss: join.keeps_rows() && join.residual.is_empty(),
+            are_codes: false,
         };
         pairs.columns.extend(read_through(&self.joined, &numbers));
         Ok(PairBatch {
@@ -262,6 +263,7 @@ impl Pairs {
                     let missed = RowNumbers {
                         numbers,
                         may_miss: true,
+                        are_codes: false,
                     };
                     kept.columns.extend(read_through(&self.joined, &missed));
                 }

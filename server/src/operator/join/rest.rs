@@ -81,6 +81,7 @@ impl Joined {
         let missed = RowNumbers {
             numbers,
             may_miss: true,
+            are_codes: false,
         };
         let column = |field: &Arc<arrow::datatypes::Field>| -> Result<DeviceColumn> {
             Ok(DeviceColumn {

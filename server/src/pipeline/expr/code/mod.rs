@@ -50,13 +50,18 @@ pub struct Through {
     pub list: usize,
     /// Whether some numbers stand for no row: values are null there.
     pub may_miss: bool,
+    /// Whether they are codes of a dictionary.
+    pub are_codes: bool,
 }
 
 impl ColumnShape {
     /// Whether what is made for this shape is right for `other` too, because it only adds that rows may be null.
     pub fn covers(&self, other: &Self) -> bool {
         let through = match (self.through, other.through) {
-            (Some(all), Some(one)) => all.list == one.list && (all.may_miss || !one.may_miss),
+            (Some(all), Some(one)) => {
+                let alike = all.list == one.list && all.are_codes == one.are_codes;
+                alike && (all.may_miss || !one.may_miss)
+            }
             (all, one) => all == one,
         };
         self.repr == other.repr && through && (self.nullable || !other.nullable)
