@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "random tests print their seed")]
 
+mod codes;
 mod cost;
 mod damage;
 mod early;
@@ -93,6 +94,8 @@ struct Scanned {
     schema: SchemaRef,
     /// All rows of each column.
     columns: Vec<ArrayRef>,
+    /// In how many partitions each column came as codes.
+    coded: Vec<usize>,
     cpu_columns: Vec<(String, String)>,
     counters: ScanCounters,
 }
@@ -130,6 +133,7 @@ fn run(scan: Scan) -> Result<Scanned> {
     let counters = ScanCounters::default();
     let schema = scan.spec().schema();
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
+    let mut coded = vec![0; schema.fields().len()];
     let mut cpu_columns = Vec::new();
     for partition in 0..scan.partitions() {
         let fetched = scan.fetch_sync(partition, Turn::last(), device, &|| false)?;
@@ -141,8 +145,10 @@ fn run(scan: Scan) -> Result<Scanned> {
         let stream = device.stream().unwrap();
         let decoded = fetched.decode_sync(&stream, &reservation, kernels, &counters)?;
         decoded.check.check_sync(&stream)?;
-        for (column, parts) in decoded.batch.columns.iter().zip(&mut parts) {
+        let columns = decoded.batch.columns.iter();
+        for ((column, parts), coded) in columns.zip(&mut parts).zip(&mut coded) {
             parts.push(downloaded(column, rows, &stream));
+            *coded += usize::from(column.through.is_some());
         }
     }
     let columns = parts
@@ -157,6 +163,7 @@ fn run(scan: Scan) -> Result<Scanned> {
         scan,
         schema,
         columns,
+        coded,
         cpu_columns,
         counters,
     })
