@@ -340,7 +340,7 @@ fn new_table(
 }
 
 /// The accumulators that want a set of different values, each with the first word of its state.
-fn wanting_sets(spec: &AggregateSpec) -> impl Iterator<Item = (usize, &Accumulator)> {
+pub(super) fn wanting_sets(spec: &AggregateSpec) -> impl Iterator<Item = (usize, &Accumulator)> {
     let (starts, _) = spec.layout();
     let all = starts.into_iter().zip(&spec.accumulators);
     all.filter(|(_, added)| added.wants_set())

@@ -6,7 +6,7 @@
 
 use kernels::KernelSource;
 
-use super::aggregate::strategies;
+use super::aggregate::{strategies, wanting_sets};
 use super::codes::entries_shape;
 use super::group_keys::Grouping;
 use super::interner::enter_strings;
@@ -15,11 +15,11 @@ use super::numbered::{Numbered, coded_in};
 use super::numbered_rows::{numbered_outputs, order_of_strings, ranked};
 use super::{Build, Foretold, Gpu, Rows, Sort, Window};
 use crate::batch::Repr;
-use crate::pipeline::aggregate::Accumulator;
+use crate::pipeline::aggregate::{Accumulator, Combine};
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{
-    Generated, find_groups, finish, insert_distinct, mask, measure_texts, project, sort_keys, update,
-    update_extremes,
+    Generated, find_groups, finish, fold_members, insert_distinct, mask, measure_texts, project, sort_keys,
+    update, update_extremes,
 };
 use crate::pipeline::{AggregateSpec, SortKey, SortSpec, Stage};
 
@@ -186,10 +186,13 @@ impl Foreseen {
             self.certain
                 .extend(source(update_extremes(columns, filters, spec)));
         }
-        for counted in spec.accumulators.iter().filter(|added| added.wants_set()) {
+        for (start, counted) in wanting_sets(spec) {
             let Some(argument) = &counted.argument else {
                 continue;
             };
+            if counted.combine != Combine::CountDistinct {
+                self.certain.extend(source(fold_members(counted, start)));
+            }
             let coded = coded_in(columns);
             let member = Numbered::of(std::slice::from_ref(argument), columns.len(), |_, column| {
                 coded(column)

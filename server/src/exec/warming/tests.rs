@@ -22,10 +22,11 @@ use crate::offload::offload;
 
 const ROWS: i64 = 500;
 
-const QUERIES: [&str; 12] = [
+const QUERIES: [&str; 13] = [
     "select flag, sum(price), sum(price * (1 - discount)), avg(discount), count(*) from t where day <= date '1970-12-01' \
      group by flag order by flag",
     "select sum(price * discount) from t where discount between 0.05 and 0.07 and id < 240",
+    "select flag, sum(distinct price), avg(distinct discount) from t group by flag order by flag",
     "select id % 100 as k, sum(price), max(price) from t group by k order by 2 desc, 1 limit 10",
     "select id, comment, upper(flag) from t where comment like '%7%' order by comment desc, id",
     "select comment, price + 1 from t order by day, id limit 7",
@@ -200,7 +201,7 @@ async fn warming_ends_by_itself_or_when_it_is_dropped() {
             .iter()
             .all(|source| gpu.device.has_module(source))
     );
-    let (_, _, graphs) = offloaded(&gpu, &context, QUERIES[3]).await;
+    let (_, _, graphs) = offloaded(&gpu, &context, QUERIES[4]).await;
     let warming = Warming::start(&gpu, &graphs[0], &context.task_ctx());
     let queue = Arc::clone(&warming.queue);
     drop(warming);
