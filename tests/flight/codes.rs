@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use tempfile::TempDir;
 use warpflight_tests::client::Client;
+use warpflight_tests::data::write_parquet_as;
 use warpflight_tests::server::Server;
 
 use crate::scans::{analysed, served, sum};
@@ -62,10 +62,7 @@ fn write(path: &Path, rows: &RecordBatch, plain: &str) {
         .set_max_row_group_row_count(Some(500))
         .set_column_dictionary_enabled(ColumnPath::from(plain), false)
         .build();
-    let file = std::fs::File::create(path).expect("a file can be made");
-    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).expect("a writer");
-    writer.write(rows).expect("rows can be written");
-    writer.close().expect("the file can be closed");
+    write_parquet_as(path, rows, properties);
 }
 
 /// `facts`, of two files; `towns`, every third town of them, null, and some that they lack, all twice.

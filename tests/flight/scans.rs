@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 use warpflight_tests::client::{Client, column_text};
+use warpflight_tests::data::write_parquet_as;
 use warpflight_tests::server::{Options, Server};
 
 pub(crate) const ROWS: i64 = 48_000;
@@ -58,10 +58,7 @@ pub(crate) fn write(path: &Path, rows: &RecordBatch) {
         .set_data_page_row_count_limit(400)
         .set_write_batch_size(100)
         .build();
-    let file = std::fs::File::create(path).expect("a file can be made");
-    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).expect("a writer");
-    writer.write(rows).expect("rows can be written");
-    writer.close().expect("the file can be closed");
+    write_parquet_as(path, rows, properties);
 }
 
 /// A large table in the order of its keys, `facts`, and a small one, `dims`, with keys from three places of it.

@@ -3,22 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use arrow::array::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use warpflight_tests::client::Client;
+use warpflight_tests::data::write_parquet_as;
 use warpflight_tests::server::Options;
 
 use crate::store::Store;
 use crate::{BUCKET, NOISE, READ_BYTES, numbers, server};
-
-fn write_with(path: &Path, rows: &RecordBatch, properties: WriterProperties) {
-    let file = fs::File::create(path).expect("a file can be made");
-    let mut writer =
-        ArrowWriter::try_new(file, rows.schema(), Some(properties)).expect("the schema is Parquet's");
-    writer.write(rows).expect("rows can be written");
-    writer.close().expect("the file can be closed");
-}
 
 /// A store with a table `t` of a million rows, and how many bytes it has.
 fn store_of_pages() -> (Store, f64) {
@@ -32,7 +23,7 @@ fn store_of_pages() -> (Store, f64) {
         .set_data_page_row_count_limit(5_000)
         .set_write_batch_size(1_000)
         .build();
-    write_with(&file, &numbers(0, 1_000_000), properties);
+    write_parquet_as(&file, &numbers(0, 1_000_000), properties);
     let size = fs::metadata(&file).expect("it was written").len() as f64;
     store.put(BUCKET, [("t.parquet", &*file)]);
     (store, size)
@@ -129,7 +120,7 @@ async fn bloom_filters_prune() {
         .set_max_row_group_row_count(Some(50_000))
         .set_bloom_filter_enabled(true)
         .build();
-    write_with(&path, &rows, properties);
+    write_parquet_as(&path, &rows, properties);
     store.put(BUCKET, [("t.parquet", Path::new(&path))]);
     let server = server(&store, &["--data", "s3://warehouse/t.parquet"]);
     let mut client = Client::connect(&server).await;

@@ -48,6 +48,14 @@ pub fn write_parquet(path: &Path, batch: &RecordBatch, row_group_rows: usize) {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(row_group_rows))
         .build();
+    write_parquet_as(path, batch, properties);
+}
+
+/// Writes a Parquet file as `properties` say.
+///
+/// # Panics
+/// If it cannot be written.
+pub fn write_parquet_as(path: &Path, batch: &RecordBatch, properties: WriterProperties) {
     let file = File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut writer =
         ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("the schema is Parquet's");

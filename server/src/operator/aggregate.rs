@@ -283,8 +283,7 @@ impl Aggregate {
                 table.references(text, rows, target)?;
             }
         }
-        self.keys
-            .put_strings_sync(gpu, &self.spec, &mut columns, rows, &error, space)?;
+        self.keys.put_strings_sync(gpu, &mut columns, rows, space)?;
         error.check_sync(&space.stream, FINISH)?;
         // References lead into the table.
         let owners = self.table.into_owners();

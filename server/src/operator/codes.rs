@@ -5,11 +5,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use kernels::select::Gather;
-use kernels::{Buffer, ErrorWord, Reservation};
+use kernels::Buffer;
 
-use super::columns::new_column_sync;
-use super::{Gpu, Result};
+use super::concat::gather_sync;
+use super::{Gpu, KernelTimes, Result};
 use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
 use crate::pipeline::expr::ColumnShape;
 
@@ -72,41 +71,46 @@ pub(super) fn read_alike_shape(column: &ColumnShape) -> ColumnShape {
     }
 }
 
-/// A column of type `data_type` of the value in `source`, which has `count`, that each of the first `rows` of `numbers` names;
-/// null where they are.
-#[allow(clippy::too_many_arguments)]
+/// What was found of the entries of the dictionary met last: joins hand on the rows of one partition in pieces.
+#[derive(Debug, Default)]
+pub(super) struct OfEntries(Option<(Arc<Buffer>, Arc<Buffer>)>);
+
+impl OfEntries {
+    /// Whether something was ever found.
+    pub(super) fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// What was found, read as `column` is, if its dictionary is the one.
+    pub(super) fn of(&self, column: &DeviceColumn) -> Option<DeviceColumn> {
+        let (entries, found) = self.0.as_ref()?;
+        Arc::ptr_eq(entries, &column.values).then(|| read_alike(column, Arc::clone(found)))
+    }
+
+    /// Keeps what was found of the entries of `column`, and returns it read as that is.
+    pub(super) fn keep(
+        &mut self,
+        times: &KernelTimes,
+        column: &DeviceColumn,
+        found: Arc<Buffer>,
+    ) -> DeviceColumn {
+        times.entries(entry_count(column));
+        self.0 = Some((Arc::clone(&column.values), Arc::clone(&found)));
+        read_alike(column, found)
+    }
+}
+
+/// The value in `values`, of one column, that each of the first `rows` of `numbers` names; null where they are.
 pub(super) fn picked_sync(
     gpu: &Gpu,
-    source: &Buffer,
-    count: usize,
+    values: &DeviceBatch,
     numbers: &DeviceColumn,
     rows: usize,
-    data_type: &DataType,
-    error: &ErrorWord,
     space: &Space,
 ) -> Result<DeviceColumn> {
-    let picked = DeviceColumn {
+    let mut picked = gather_sync(gpu, values, numbers.values.view(), rows, space)?;
+    Ok(DeviceColumn {
         validity: numbers.validity.clone(),
-        ..new_column_sync(data_type, false, rows, space)?
-    };
-    let gather = [Gather {
-        source: source.address(),
-        target: picked.values.address(),
-        source_validity: 0,
-        target_validity: 0,
-        width: picked.repr.width() as u32,
-        reserved: 0,
-    }];
-    space.room_sync(Reservation::charged_bytes(size_of_val(&gather)))?;
-    gpu.selector.gather(
-        &space.stream,
-        &space.reservation,
-        &gather,
-        numbers.values.slice(0..rows * 4)?,
-        rows,
-        count,
-        &[source, &picked.values],
-        error,
-    )?;
-    Ok(picked)
+        ..picked.columns.remove(0)
+    })
 }

@@ -143,29 +143,17 @@ impl GroupKeys {
         }
     }
 
-    /// Puts the strings of `spec` in place of the numbers among `columns`, those of `rows` groups, and adds what they lead
-    /// into to the owners of them.
-    #[allow(clippy::too_many_arguments)]
+    /// Puts strings in place of the numbers among `columns`, those of `rows` groups.
     pub(super) fn put_strings_sync(
         self,
         gpu: &Gpu,
-        spec: &AggregateSpec,
         columns: &mut [DeviceColumn],
         rows: usize,
-        error: &ErrorWord,
         space: &Space,
     ) -> Result<()> {
-        let Some(interner) = self.interner else {
-            return Ok(());
-        };
-        for &key in &self.grouping.keys.numbers {
-            let data_type = &spec.keys[key].data_type;
-            columns[key] = interner.strings_sync(gpu, &columns[key], rows, data_type, error, space)?;
+        match self.interner {
+            Some(interner) => interner.put_strings_sync(gpu, &self.grouping.keys, columns, rows, space),
+            None => Ok(()),
         }
-        let owners = interner.into_owners();
-        for &key in &self.grouping.keys.numbers {
-            columns[key].owners = owners.clone();
-        }
-        Ok(())
     }
 }

@@ -12,7 +12,8 @@ use arrow::datatypes::DataType;
 use kernels::group::{GroupShape, GroupTable};
 use kernels::{Buffer, ErrorWord};
 
-use super::codes::{entries_of, picked_sync, read_alike};
+use super::codes::{OfEntries, entries_of, picked_sync, read_alike};
+use super::columns::new_column_sync;
 use super::numbered::Numbered;
 use super::program::Programs;
 use super::{Force, Gpu, KernelTimes, Result};
@@ -31,8 +32,8 @@ const STRINGS_FORCED: usize = 4;
 pub(super) struct Interner {
     table: GroupTable,
     programs: Programs<()>,
-    /// By column, the dictionary met last and the numbers of its entries: joins hand on the rows of one partition in pieces.
-    last: HashMap<usize, (Arc<Buffer>, Arc<Buffer>)>,
+    /// By column.
+    last: HashMap<usize, OfEntries>,
     force: Force,
 }
 
@@ -112,10 +113,8 @@ impl Interner {
         error: &ErrorWord,
         space: &Space,
     ) -> Result<DeviceColumn> {
-        if let Some((entries, numbers)) = self.last.get(&place)
-            && Arc::ptr_eq(entries, &column.values)
-        {
-            return Ok(read_alike(column, Arc::clone(numbers)));
+        if let Some(numbers) = self.last.get(&place).and_then(|last| last.of(column)) {
+            return Ok(numbers);
         }
         let mut entries = entries_of(column);
         if column.through.is_none() {
@@ -123,12 +122,10 @@ impl Interner {
             entries.rows = rows;
         }
         let numbers = self.enter_sync(gpu, times, &entries, error, space)?;
-        if column.through.is_some() {
-            times.entries(entries.rows);
-            let known = (Arc::clone(&column.values), Arc::clone(&numbers));
-            self.last.insert(place, known);
-        }
-        Ok(read_alike(column, numbers))
+        Ok(match column.through {
+            Some(_) => self.last.entry(place).or_default().keep(times, column, numbers),
+            None => read_alike(column, numbers),
+        })
     }
 
     /// The rows of `batch` with the columns that `numbered` wants behind theirs.
@@ -150,37 +147,36 @@ impl Interner {
         Ok(wide)
     }
 
-    /// How many strings there are, waiting for the number.
-    pub(super) fn count_sync(&self) -> Result<usize> {
-        Ok(self.table.fill_sync()?.count)
+    /// All strings, in the order of their numbers; waits for how many they are.
+    pub(super) fn strings_sync(&self, space: &Space) -> Result<DeviceBatch> {
+        let rows = self.table.fill_sync()?.count;
+        let column = new_column_sync(&DataType::Utf8, false, rows, space)?;
+        let references = column.values.slice(0..rows * Repr::Str.width())?;
+        self.table.references(0, rows, references)?;
+        Ok(DeviceBatch {
+            rows,
+            columns: vec![column],
+        })
     }
 
-    /// The strings in the order of their numbers, as references that lead into what [`Self::into_owners`] returns.
-    pub(super) fn references_sync(&self, space: &Space) -> Result<(Buffer, usize)> {
-        let count = self.count_sync()?;
-        let references = space.take_sync(count * Repr::Str.width())?;
-        let target = references.slice(0..count * Repr::Str.width())?;
-        self.table.references(0, count, target)?;
-        Ok((references, count))
-    }
-
-    /// The strings of type `data_type` that the first `rows` values of `numbers` stand for, null where these are. Their owners
-    /// are those of [`Self::into_owners`].
-    pub(super) fn strings_sync(
-        &self,
+    /// Puts strings in place of those of `columns`, of `rows` rows, that `numbered` has as numbers.
+    pub(super) fn put_strings_sync(
+        self,
         gpu: &Gpu,
-        numbers: &DeviceColumn,
+        numbered: &Numbered,
+        columns: &mut [DeviceColumn],
         rows: usize,
-        data_type: &DataType,
-        error: &ErrorWord,
         space: &Space,
-    ) -> Result<DeviceColumn> {
-        let (references, count) = self.references_sync(space)?;
-        picked_sync(gpu, &references, count, numbers, rows, data_type, error, space)
-    }
-
-    /// Gives up everything but what references lead to.
-    pub(super) fn into_owners(self) -> Vec<Arc<Buffer>> {
-        self.table.into_owners()
+    ) -> Result<()> {
+        let all = self.strings_sync(space)?;
+        let owners = self.table.into_owners();
+        for (&place, data_type) in numbered.numbers.iter().zip(&numbered.types) {
+            columns[place] = DeviceColumn {
+                data_type: data_type.clone(),
+                owners: owners.clone(),
+                ..picked_sync(gpu, &all, &columns[place], rows, space)?
+            };
+        }
+        Ok(())
     }
 }

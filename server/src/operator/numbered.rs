@@ -17,6 +17,8 @@ pub(super) struct Numbered {
     pub(super) strings: Vec<usize>,
     /// The places of the expressions that are numbers.
     pub(super) numbers: Vec<usize>,
+    /// Arrow's types of the strings that these stand for.
+    pub(super) types: Vec<DataType>,
 }
 
 impl Numbered {
@@ -27,6 +29,7 @@ impl Numbered {
             exprs: exprs.to_vec(),
             strings: Vec::new(),
             numbers: Vec::new(),
+            types: Vec::new(),
         };
         for (place, expr) in numbered.exprs.iter_mut().enumerate() {
             let Node::Column(column, name) = &expr.node else {
@@ -41,6 +44,7 @@ impl Numbered {
                 numbered.strings.len() - 1
             });
             numbered.numbers.push(place);
+            numbered.types.push(expr.data_type.clone());
             *expr = Expr {
                 data_type: DataType::UInt32,
                 nullable: expr.nullable,

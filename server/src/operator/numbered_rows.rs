@@ -3,18 +3,17 @@
 //! In: filters and outputs, batches. Out: batches of the outputs, some of them numbers; strings again when they leave; and
 //! for an order by strings the rank of each among all, so that rows are compared by four bytes. It keeps no rows.
 
-use std::sync::Arc;
-
 use arrow::datatypes::DataType;
-use kernels::Buffer;
 
 use super::codes::{is_coded, picked_sync};
+use super::columns::new_column_sync;
 use super::interner::Interner;
 use super::numbered::Numbered;
 use super::sort::Sort;
 use super::{Force, Gpu, KernelTimes, Result, Rows};
-use crate::batch::{DeviceBatch, DeviceColumn, Repr, Space};
+use crate::batch::{DeviceBatch, Space};
 use crate::pipeline::expr::{Expr, Node};
+use crate::pipeline::kernels::FIND_GROUPS;
 use crate::pipeline::{SortKey, SortSpec};
 
 /// Outputs of rows that leave in the order `spec`, of which plain columns for which `is_coded` stand as numbers: where only the
@@ -87,8 +86,6 @@ fn string() -> Expr {
 #[derive(Debug)]
 pub(super) struct NumberedRows {
     outputs: Numbered,
-    /// Arrow's types of the outputs.
-    types: Vec<DataType>,
     rows: Rows,
     interner: Interner,
     space: Space,
@@ -114,14 +111,9 @@ impl NumberedRows {
         let space = Space::new_sync(&gpu.device, 0)?.on(&space.stream);
         let error = space.error_word_sync()?;
         let interner = Interner::new_sync(gpu, times, Force::None, &error, &space)?;
-        error.check_sync(&space.stream, "numbered_rows")?;
+        error.check_sync(&space.stream, FIND_GROUPS)?;
         Ok(Some(Self {
             rows: Rows::new(rows.filters.clone(), outputs.exprs.clone()),
-            types: rows
-                .outputs
-                .iter()
-                .map(|output| output.data_type.clone())
-                .collect(),
             outputs,
             interner,
             space,
@@ -140,7 +132,7 @@ impl NumberedRows {
         let wide = self
             .interner
             .beside_sync(gpu, times, &batch, &self.outputs, &error, &self.space)?;
-        error.check_sync(&self.space.stream, "numbered_rows")?;
+        error.check_sync(&self.space.stream, FIND_GROUPS)?;
         self.rows.apply_sync(gpu, times, wide, space)
     }
 
@@ -158,69 +150,39 @@ impl NumberedRows {
         if ranked.is_empty() || batch.rows == 0 {
             return Ok((wide, spec));
         }
-        let (ranks, count) = self.ranks_sync(gpu, times, space)?;
-        let error = space.error_word_sync()?;
+        let ranks = self.ranks_sync(gpu, times, space)?;
         for place in ranked {
             let numbers = &batch.columns[place];
-            let column = picked_sync(
-                gpu,
-                &ranks,
-                count,
-                numbers,
-                batch.rows,
-                &DataType::UInt32,
-                &error,
-                space,
-            )?;
-            wide.columns.push(column);
+            let rank = picked_sync(gpu, &ranks, numbers, batch.rows, space)?;
+            wide.columns.push(rank);
         }
-        error.check_sync(&space.stream, "numbered_rows")?;
         Ok((wide, spec))
     }
 
-    /// The rank of each string by its number, and how many there are.
-    fn ranks_sync(&self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<(Buffer, usize)> {
-        let (references, count) = self.interner.references_sync(space)?;
-        let strings = DeviceBatch {
-            rows: count,
-            columns: vec![DeviceColumn {
-                data_type: DataType::Utf8,
-                repr: Repr::Str,
-                values: Arc::new(references),
-                validity: None,
-                owners: Vec::new(),
-                through: None,
-            }],
-        };
+    /// The rank of each string, by its number.
+    fn ranks_sync(&self, gpu: &Gpu, times: &KernelTimes, space: &Space) -> Result<DeviceBatch> {
+        let strings = self.interner.strings_sync(space)?;
         let sort = Sort::new(Vec::new(), vec![string()], order_of_strings());
-        let (order, _) = sort.order_sync(gpu, times, &strings, None, space)?;
-        let ranks = space.take_sync(count * 4)?;
-        let (from, to) = (order.slice(0..count * 4)?, ranks.slice(0..count * 4)?);
-        gpu.windower.places(&space.stream, from, count, to)?;
-        Ok((ranks, count))
+        let (order, rows) = sort.order_sync(gpu, times, &strings, None, space)?;
+        let ranks = new_column_sync(&DataType::UInt32, false, rows, space)?;
+        let (from, to) = (order.slice(0..rows * 4)?, ranks.values.slice(0..rows * 4)?);
+        gpu.windower.places(&space.stream, from, rows, to)?;
+        Ok(DeviceBatch {
+            rows,
+            columns: vec![ranks],
+        })
     }
 
-    /// `batch`, of its outputs, with strings in place of their numbers. Nothing is asked of it after that.
+    /// `batch`, of its outputs, with strings in place of their numbers.
     pub(super) fn strings_sync(
         self,
         gpu: &Gpu,
         mut batch: DeviceBatch,
         space: &Space,
     ) -> Result<DeviceBatch> {
-        let error = space.error_word_sync()?;
-        for &place in &self.outputs.numbers {
-            let numbers = &batch.columns[place];
-            let data_type = &self.types[place];
-            let strings = self
-                .interner
-                .strings_sync(gpu, numbers, batch.rows, data_type, &error, space)?;
-            batch.columns[place] = strings;
-        }
-        error.check_sync(&space.stream, "numbered_rows")?;
-        let owners = self.interner.into_owners();
-        for &place in &self.outputs.numbers {
-            batch.columns[place].owners = owners.clone();
-        }
+        let (columns, rows) = (&mut batch.columns, batch.rows);
+        self.interner
+            .put_strings_sync(gpu, &self.outputs, columns, rows, space)?;
         Ok(batch)
     }
 }

@@ -9,9 +9,6 @@ use super::layout::{Placed, Region, Role};
 use super::pages::Body;
 use crate::batch::Repr;
 
-/// Bytes of a code.
-const CODE_BYTES: u32 = 4;
-
 /// Where the buffers of a decode are.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
@@ -73,7 +70,11 @@ impl Addresses {
         };
         let is_code = placed.is_coded && placed.role == Role::Data;
         let (conversion, source_bytes, output_bytes) = match placed.form {
-            Some(_) if is_code => (Conversion::Code, CODE_BYTES, CODE_BYTES),
+            Some(_) if is_code => (
+                Conversion::Code,
+                Repr::U32.width() as u32,
+                Repr::U32.width() as u32,
+            ),
             Some(form) => (form.conversion, form.source_bytes, form.output_bytes),
             None => match self.reprs.get(placed.column) {
                 Some(Repr::Bool) => (Conversion::Boolean, 1, 0),

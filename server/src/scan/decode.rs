@@ -157,15 +157,15 @@ impl Fetched {
                     (has_nulls, has_nulls)
                 }
             };
-            let entries_of = of_column.entries();
-            let bytes = repr.bytes(entries_of.unwrap_or(self.rows));
-            let values = if entries_of.is_none() && has_gaps || repr == Repr::Bool {
+            let coded_entries = layout.entries[column];
+            let bytes = repr.bytes(coded_entries.unwrap_or(self.rows));
+            let values = if coded_entries.is_none() && has_gaps || repr == Repr::Bool {
                 zeroed(bytes)?
             } else {
                 allocate(bytes)?
             };
             let mut codes = None;
-            if entries_of.is_some() {
+            if coded_entries.is_some() {
                 let buffer = allocate(Repr::U32.bytes(self.rows))?;
                 if has_gaps {
                     stream.fill(buffer.view(), NO_CODE_BYTE).map_err(on_device)?;

@@ -66,18 +66,18 @@ pub(super) enum FetchedColumn {
 }
 
 impl FetchedColumn {
-    /// The entries of its dictionaries, if all its rows are strings of them: it is decoded to their codes then.
-    pub(super) fn entries(&self) -> Option<usize> {
-        let Self::Pages(groups) = self else { return None };
+    /// Whether all its rows are strings of dictionaries: it is decoded to codes of their entries then.
+    pub(super) fn is_coded(&self) -> bool {
+        let Self::Pages(groups) = self else { return false };
         let of_group = |group: &GroupPages| {
             let dictionary = group.pages.dictionary.as_ref()?;
             let mut data = group.pages.data.iter();
             let coded = group.form.is_string() && data.all(|page| page.encoding == Encoding::Dictionary);
             coded.then_some(dictionary.rows as usize)
         };
-        let entries: usize = groups.iter().map(of_group).sum::<Option<usize>>()?;
+        let entries = groups.iter().map(of_group).sum::<Option<usize>>();
         // Rows of no group have no value: there is nothing to say of a column that has none but those.
-        (entries > 0 && u32::try_from(entries).is_ok()).then_some(entries)
+        entries.is_some_and(|entries| entries > 0 && u32::try_from(entries).is_ok())
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Layout<'a> {
     pub(super) plain_bytes: usize,
     pub(super) text_bytes: usize,
     pub(super) dictionary_bytes: usize,
+    /// Of each column that becomes codes, the entries of its dictionaries.
+    pub(super) entries: Vec<Option<usize>>,
 }
 
 /// Dictionaries start at multiples of this. Bodies lie without gaps, so that every byte of their buffers is written:
@@ -94,14 +96,14 @@ impl<'a> Layout<'a> {
             ..Self::default()
         };
         for (column, of_column) in fetched.columns.iter().enumerate() {
+            // Bytes of the column's entries so far, if it becomes codes.
+            let mut entry_bytes = of_column.is_coded().then_some(0);
             match of_column {
                 FetchedColumn::Array(_) => {}
                 FetchedColumn::Pages(groups) => {
-                    // Bytes of the column's entries so far, if it becomes codes.
-                    let mut entries = of_column.entries().map(|_| 0);
                     for group in groups {
                         layout.names.start(group.name.clone());
-                        layout.add_chunk(column, group, entries.as_mut());
+                        layout.add_chunk(column, group, entry_bytes.as_mut());
                     }
                 }
                 FetchedColumn::Constant(runs) => {
@@ -123,14 +125,16 @@ impl<'a> Layout<'a> {
                     }
                 }
             }
+            let entries = entry_bytes.map(|bytes| bytes / Repr::Str.width());
+            layout.entries.push(entries);
         }
         layout
     }
 
-    fn add_chunk(&mut self, column: usize, group: &'a GroupPages, entries: Option<&mut usize>) {
+    fn add_chunk(&mut self, column: usize, group: &'a GroupPages, entry_bytes: Option<&mut usize>) {
         let form = group.form;
         let mut dictionary = (0, 0);
-        let is_coded = entries.is_some();
+        let is_coded = entry_bytes.is_some();
         // Pages were found in these spans.
         let place_of = |page: &HostPage| match (&page.body, &group.spans) {
             (Body::Plain { start, .. } | Body::Packed { start, .. }, Some(spans)) => {
@@ -140,7 +144,7 @@ impl<'a> Layout<'a> {
         };
         if let Some(page) = &group.pages.dictionary {
             let bytes = page.rows as usize * form.output_bytes as usize;
-            let end = entries.unwrap_or(&mut self.dictionary_bytes);
+            let end = entry_bytes.unwrap_or(&mut self.dictionary_bytes);
             dictionary = (*end, page.rows);
             *end += bytes.next_multiple_of(ALIGNMENT);
             let place = Place {
@@ -220,7 +224,7 @@ impl<'a> Layout<'a> {
             + charged(self.dictionary_bytes);
         for (column, of_column) in fetched.columns.iter().enumerate() {
             let repr = repr_of(&fetched.spec, column);
-            let values = match of_column.entries() {
+            let values = match self.entries[column] {
                 Some(entries) => charged(repr.bytes(entries)) + charged(Repr::U32.bytes(fetched.rows)),
                 None => charged(repr.bytes(fetched.rows)),
             };

@@ -6,16 +6,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use kernels::Buffer;
-
-use super::super::codes::{entries_of, entries_shape, is_coded, may_be_coded, read_alike, read_alike_shape};
+use super::super::codes::{OfEntries, entries_of, entries_shape, is_coded, may_be_coded, read_alike_shape};
 use super::super::program::{More, Programs};
 use super::super::{Gpu, KernelTimes, Result};
 use super::{JoinSpec, Table};
 use crate::batch::{DeviceColumn, Repr, Space};
 use crate::pipeline::expr::{ColumnShape, Expr, Node};
 use crate::pipeline::kernels::{FIND_ENTRIES, Generated, Lookup, Probe, find_entries};
+use arrow::datatypes::DataType;
 
 /// A batch after others that were looked up by entries counts as one of so many rows at least.
 const ROWS_LATER: usize = 1 << 17;
@@ -24,8 +22,7 @@ const ROWS_LATER: usize = 1 << 17;
 #[derive(Debug, Default)]
 pub(super) struct Coded {
     finders: Programs<()>,
-    /// The dictionary met last and what was found: joins before this one hand on the rows of one partition in pieces.
-    last: Option<(Arc<Buffer>, Arc<Buffer>)>,
+    last: OfEntries,
 }
 
 /// The column that is the only key of `join`, where it is a string whose equals are found as groups.
@@ -96,14 +93,12 @@ impl Coded {
     ) -> Result<Option<DeviceColumn>> {
         let key = string_key(join, table.lookup()).and_then(|key| columns.get(key));
         // Once there is a kernel for that, smaller batches do the same.
-        let fewest = if self.last.is_some() { ROWS_LATER } else { 0 };
+        let fewest = if self.last.is_known() { ROWS_LATER } else { 0 };
         let Some(key) = key.filter(|key| is_coded(key, rows.max(fewest))) else {
             return Ok(None);
         };
-        if let Some((dictionary, found)) = &self.last
-            && Arc::ptr_eq(dictionary, &key.values)
-        {
-            return Ok(Some(read_alike(key, Arc::clone(found))));
+        if let Some(found) = self.last.of(key) {
+            return Ok(Some(found));
         }
         let entries = entries_of(key);
         let found = Arc::new(space.take_sync(entries.rows * 4)?);
@@ -119,8 +114,6 @@ impl Coded {
             drop(more);
             error.check_sync(&space.stream, FIND_ENTRIES)?;
         }
-        times.entries(entries.rows);
-        self.last = Some((Arc::clone(&key.values), Arc::clone(&found)));
-        Ok(Some(read_alike(key, found)))
+        Ok(Some(self.last.keep(times, key, found)))
     }
 }

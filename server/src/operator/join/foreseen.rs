@@ -200,11 +200,10 @@ fn plain(repr: Repr) -> ColumnShape {
 fn through(columns: &mut Vec<ColumnShape>, table: &[ColumnShape], may_miss: bool) {
     let lists = columns.iter().filter_map(|column| column.through);
     let list = lists.map(|through| through.list + 1).max().unwrap_or_default();
-    let are_codes = false;
     let through = Some(Through {
         list,
         may_miss,
-        are_codes,
+        are_codes: false,
     });
     columns.extend(table.iter().map(|&column| ColumnShape { through, ..column }));
 }

@@ -46,7 +46,6 @@ impl Lookups {
     ) -> Result<Option<DeviceBatch>> {
         let (rows, width) = (batch.rows, batch.columns.len());
         let mut wide = batch;
-        let mut marks = Vec::new();
         for joined in &self.joins {
             let join = &joined.join;
             if join.adds_columns() && !joined.table.batch().columns.is_empty() {
@@ -60,7 +59,6 @@ impl Lookups {
                 wide.columns.extend(read_through(joined, &numbers));
             }
             if join.join_type == JoinType::RightMark {
-                marks.push(wide.columns.len());
                 wide.columns
                     .push(mark_column(space.take_sync(bitmap_bytes(rows))?));
             }
