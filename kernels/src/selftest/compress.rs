@@ -5,7 +5,6 @@ mod streams;
 
 use super::{Check, Context, Failure, Random, encode, expect_equal};
 use crate::compress::{Blob, Codec, Decompressor, LARGE_BYTES};
-use crate::info::DeviceKind;
 use crate::{ErrorWord, Raised};
 use streams::Stream;
 
@@ -59,7 +58,7 @@ impl Batch {
 
 /// Pages of all kinds, one after the other without gaps: none may touch another's bytes.
 fn batch(context: &mut Context, large: bool) -> Batch {
-    let cuda = context.device.info().kind == DeviceKind::Cuda;
+    let is_fast = context.is_fast();
     let random = &mut context.random;
     let mut batch = Batch {
         compressed: random.bytes(5),
@@ -97,7 +96,7 @@ fn batch(context: &mut Context, large: bool) -> Batch {
             let codec = [Codec::Snappy, Codec::Lz4Raw][random.below(2) as usize];
             batch.push(codec, &stream.pack(codec, random), &stream.bytes);
         }
-        let count = if cuda { 400_000 } else { 2_500 };
+        let count = if is_fast { 400_000 } else { 2_500 };
         let numbers = Stream::numbers(random, count);
         let dense = Stream::dense(random, count);
         batch.push_all(&numbers, random);

@@ -1,7 +1,6 @@
 //! Sorting, the first rows, and boundaries, against Rust's own sort.
 
 use super::{Check, Context, Failure, Random, expect_equal};
-use crate::DeviceKind;
 use crate::sort::{Keys, Sorter, TILE_ROWS};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -106,8 +105,8 @@ fn order(context: &mut Context) -> Result<(), Failure> {
 fn first(context: &mut Context) -> Result<(), Failure> {
     let sorter = Sorter::new(&context.device)?;
     let mut sizes = vec![0, 1, 33, 4096, 4097, 9000 + context.random.below(9000) as usize];
-    let on_gpu = context.device.info().kind == DeviceKind::Cuda;
-    if on_gpu {
+    let is_fast = context.is_fast();
+    if is_fast {
         sizes.push((1 << 20) + 7);
     }
     for rows in sizes {
@@ -120,8 +119,8 @@ fn first(context: &mut Context) -> Result<(), Failure> {
             let view = uploaded.view();
             let some = 2 + context.random.below(3000) as usize;
             let mut counts = vec![1, some, rows / 2];
-            if !on_gpu {
-                // Other seeds draw others: the emulation takes its time.
+            if !is_fast {
+                // Other seeds draw others.
                 counts = vec![counts[context.random.below(3) as usize]];
             }
             for k in [&counts[..], &[0]].concat() {

@@ -23,4 +23,4 @@ mod warming;
 pub use gpus::Gpus;
 pub use node::GpuExec;
 pub use settings::Settings;
-pub use verify::{compare as compare_rows, compare_order};
+pub use verify::{compare as compare_rows, compare_order, compare_within as compare_rows_within};

@@ -26,10 +26,12 @@ impl Cell {
         }
     }
 
-    fn equals(&self, other: &Self) -> bool {
+    /// Whether it is the same value, or a number that differs by `within` at most.
+    fn equals(&self, other: &Self, within: f64) -> bool {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => {
-                a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
+                let within = within.max(TOLERANCE * a.abs().max(b.abs()));
+                a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= within
             }
             (Self::Text(a), Self::Text(b)) => a == b,
             _ => false,
@@ -42,6 +44,21 @@ impl Cell {
 /// # Errors
 /// The first difference in words.
 pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatch]) -> Result<(), String> {
+    compare_within(schema, found, expected, &[])
+}
+
+/// As [`compare`], with the absolute difference of floating-point numbers that counts as none, by column; none for those
+/// that it does not reach.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_within(
+    schema: &SchemaRef,
+    found: &[RecordBatch],
+    expected: &[RecordBatch],
+    within: &[f64],
+) -> Result<(), String> {
+    let within = |at: usize| within.get(at).copied().unwrap_or_default();
     let (mut found, mut expected) = (rows(found)?, rows(expected)?);
     if found.len() != expected.len() {
         return Err(format!("{} rows against {}", found.len(), expected.len()));
@@ -60,7 +77,7 @@ pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatc
     found.sort_by(order);
     expected.sort_by(order);
     for (found, expected) in found.iter().zip(&expected) {
-        if let Some(at) = (0..found.len()).find(|&at| !found[at].equals(&expected[at])) {
+        if let Some(at) = (0..found.len()).find(|&at| !found[at].equals(&expected[at], within(at))) {
             return Err(format!(
                 "column {}: {:?} against {:?}",
                 schema.field(at).name(),
@@ -94,7 +111,7 @@ pub fn compare_order(
         let (found, expected) = (of(found)?, of(expected)?);
         let mut pairs = found.iter().zip(&expected).enumerate();
         if let Some((row, (found, expected))) =
-            pairs.find(|(_, (found, expected))| !found[0].equals(&expected[0]))
+            pairs.find(|(_, (found, expected))| !found[0].equals(&expected[0], 0.0))
         {
             return Err(format!(
                 "order: row {row} has {name} {:?} against {:?}",
@@ -111,7 +128,7 @@ pub fn compare_order(
 /// Whether two rows that follow each other have values in their first column that count as equal, and are not.
 fn are_near_ties(rows: &[Vec<Cell>]) -> bool {
     let mut pairs = rows.windows(2);
-    pairs.any(|pair| pair[0][0].equals(&pair[1][0]) && pair[0][0].order(&pair[1][0]).is_ne())
+    pairs.any(|pair| pair[0][0].equals(&pair[1][0], 0.0) && pair[0][0].order(&pair[1][0]).is_ne())
 }
 
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Cell>>, String> {

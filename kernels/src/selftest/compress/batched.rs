@@ -59,14 +59,14 @@ const SIZES: [usize; 22] = [
 
 /// Pages without gaps, so that they begin at any byte.
 fn batch(context: &mut Context) -> Result<Batch, Failure> {
-    let cuda = context.device.info().kind == DeviceKind::Cuda;
+    let is_fast = context.is_fast();
     let random = &mut context.random;
     let mut batch = Batch {
         compressed: random.bytes(3),
         ..Batch::default()
     };
-    let sizes = SIZES.into_iter().filter(|&size| cuda || size < 1 << 20);
-    let many = if cuda { 300 } else { 3 };
+    let sizes = SIZES.into_iter().filter(|&size| is_fast || size < 1 << 20);
+    let many = if is_fast { 300 } else { 3 };
     let many = std::iter::repeat_n(64 << 10, many);
     for size in sizes.chain(many) {
         // What repeats and what does not, and text of few bytes, which is packed without matches.

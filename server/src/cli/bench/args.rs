@@ -9,7 +9,8 @@ use crate::tpch::Query;
 
 const ABOUT: &str = "The 22 queries of the TPC-H benchmark.\n\n\
         Generates the data if it is not there, starts a server within this process, asks it each query through the \
-        client of `warpflight sql`, and compares each answer with the one that the CPU gives. A time is that of a \
+        client of `warpflight sql`, and compares each answer with the one that the CPU gives, and with DuckDB's where \
+        that is asked too. A time is that of a \
         whole query, from the client's call to its last batch. The first run of a query, which may also compile \
         kernels, is shown apart; median and best are those of the others.\n\n\
         bytes: the columns that a query names, compressed, each counted once, from the files' footers. PCIe and HBM: \

@@ -1,12 +1,25 @@
 """Runs queries on DuckDB for `warpflight bench`: a JSON object a line in, one a line out."""
 
+import decimal
 import json
+import math
 import sys
 import time
 
 
 def answer(value):
     print(json.dumps(value), flush=True)
+
+
+def cell(value):
+    """Numbers for floating-point ones, text for all that is exact."""
+    if value is None or isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f")
+    return str(value)
 
 
 try:
@@ -31,9 +44,12 @@ except Exception as error:
 
 for line in sys.stdin:
     try:
-        sql = json.loads(line)["sql"]
+        asked = json.loads(line)
         start = time.perf_counter()
-        rows = connection.execute(sql).fetchall()
-        answer({"seconds": time.perf_counter() - start, "rows": len(rows)})
+        rows = connection.execute(asked["sql"]).fetchall()
+        answered = {"seconds": time.perf_counter() - start}
+        if asked["rows"]:
+            answered["rows"] = [[cell(value) for value in row] for row in rows]
+        answer(answered)
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {error}"})

@@ -1,5 +1,6 @@
 //! One query, measured. In: the query and who is asked. Out: times, bytes, and whether the answer was right.
 
+use super::agreement::agree;
 use super::args::{Mode, TpchArgs};
 use super::data::Files;
 use super::duckdb::DuckDb;
@@ -81,7 +82,7 @@ pub struct Measured {
     pub cpu: Option<f64>,
     /// On DuckDB, or why not.
     pub duckdb: Option<Result<Times, String>>,
-    /// Whether its answer was right.
+    /// Whether its answer was right, by the CPU's and by DuckDB's if both were asked.
     pub check: Check,
     /// Where its time goes, if that was asked for.
     pub profile: Option<Profile>,
@@ -126,7 +127,17 @@ impl Bench<'_> {
             true => Some(self.profile(&sql, times.median()).await?),
             false => None,
         };
-        let (check, cpu) = self.check(query, &sql, &plan, &answer).await?;
+        let (mut check, cpu) = self.check(query, &sql, &plan, &answer).await?;
+        let duckdb = self.on_duckdb(&sql)?;
+        if let (Some(Ok(_)), Some(asked)) = (&duckdb, &mut self.duckdb) {
+            let agreed = asked.rows(&sql).map_err(|error| error.message().to_owned());
+            let agreed = agreed.and_then(|rows| agree(&answer, &rows, &query.sort_keys()));
+            check = match (check, agreed) {
+                (Check::Wrong(difference), _) => Check::Wrong(difference),
+                (_, Err(difference)) => Check::Wrong(format!("DuckDB: {difference}")),
+                (_, Ok(())) => Check::Equal,
+            };
+        }
         Ok(Measured {
             query,
             times,
@@ -134,7 +145,7 @@ impl Bench<'_> {
             bytes: self.files.as_ref().map(|files| files.scan_bytes(query)),
             plan,
             cpu,
-            duckdb: self.on_duckdb(&sql)?,
+            duckdb,
             check,
             profile,
         })
@@ -188,7 +199,7 @@ impl Bench<'_> {
                 return Ok(None);
             };
             match duckdb.run(sql) {
-                Ok((seconds, _)) => runs.push(seconds),
+                Ok(seconds) => runs.push(seconds),
                 Err(error) => return Ok(Some(Err(error.message().to_owned()))),
             }
         }

@@ -1,6 +1,7 @@
 //! `warpflight bench`: queries timed through the server's own client. In: arguments. Out: a line a query, and an exit
 //! code that is 0 only if every answer was right.
 
+mod agreement;
 mod args;
 mod data;
 mod duckdb;

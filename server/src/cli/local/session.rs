@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
 
 use crate::cli::sql::client::{Client, ConnectOptions, Credentials, Target, Trust};
 use crate::cli::sql::failure::{Failure, FailureKind, Outcome};
 use crate::error::{Error, Result};
-use crate::exec::{compare_order, compare_rows};
+use crate::exec::{compare_order, compare_rows, compare_rows_within};
 
 /// A connection with its session.
 pub(in crate::cli) struct Session {
@@ -131,6 +133,20 @@ fn each_once(reasons: &str) -> String {
 }
 
 impl Answer {
+    /// One of these batches, made in no time.
+    #[cfg(test)]
+    pub fn of(batches: Vec<RecordBatch>) -> Self {
+        Self {
+            batches,
+            wall: Duration::ZERO,
+        }
+    }
+
+    /// The types of its columns; none before a batch came.
+    pub fn schema(&self) -> Option<SchemaRef> {
+        self.batches.first().map(RecordBatch::schema)
+    }
+
     /// Its rows.
     pub fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
@@ -165,6 +181,31 @@ impl Answer {
         compare_rows(&ours.schema(), &self.batches, &expected.batches)?;
         compare_order(&self.batches, &expected.batches, sorted_by)
     }
+
+    /// As [`Answer::compare`], with rows whose columns have the same names and may have other types, which ours are cast
+    /// to first, and with the absolute difference of floating-point numbers that counts as none, by column.
+    ///
+    /// # Errors
+    /// The first difference in words.
+    pub fn compare_cast(
+        &self,
+        expected: &RecordBatch,
+        sorted_by: &[&str],
+        within: &[f64],
+    ) -> Result<(), String> {
+        let schema = expected.schema();
+        let mut ours = Vec::with_capacity(self.batches.len());
+        for batch in &self.batches {
+            let fields = schema.fields().iter().zip(batch.columns());
+            let columns = fields.map(|(field, column)| cast(column, field.data_type()));
+            let columns = columns.collect::<Result<Vec<_>, _>>();
+            let batch = columns.and_then(|columns| RecordBatch::try_new(schema.clone(), columns));
+            ours.push(batch.map_err(|error| error.to_string())?);
+        }
+        let expected = std::slice::from_ref(expected);
+        compare_rows_within(&schema, &ours, expected, within)?;
+        compare_order(&ours, expected, sorted_by)
+    }
 }
 
 fn error_of(failure: Failure) -> Error {
@@ -189,10 +230,9 @@ mod tests {
     fn answer(keys: &[i32], values: &[f64]) -> Answer {
         let keys = Arc::new(Int32Array::from(keys.to_vec())) as ArrayRef;
         let values = Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-        Answer {
-            batches: vec![RecordBatch::try_from_iter([("k", keys), ("v", values)]).unwrap()],
-            wall: Duration::ZERO,
-        }
+        Answer::of(vec![
+            RecordBatch::try_from_iter([("k", keys), ("v", values)]).unwrap(),
+        ])
     }
 
     #[test]

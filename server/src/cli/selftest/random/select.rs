@@ -62,7 +62,11 @@ impl Statement {
     /// there is NaN among them.
     pub fn is_distinct_float(&self) -> bool {
         let is_one_float = matches!(&self.first.items[..], [item] if item.ends_with(" as double)"));
-        self.more.is_empty() && self.first.distinct && is_one_float
+        let is_distinct = match self.more.last() {
+            None => self.first.distinct,
+            Some((operator, _)) => *operator == "union",
+        };
+        is_distinct && is_one_float
     }
 }
 
