@@ -4,7 +4,9 @@
 //! compiled, and threads that compile them. It runs nothing: what it does not foresee, or what comes before its turn, is
 //! compiled by whoever needs it.
 
-use std::collections::{HashMap, VecDeque};
+mod repeats;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -17,9 +19,21 @@ use crate::batch::Repr;
 use crate::operator::{Build, Force, Foreseen, Foretold, Gpu, Rows, Sort, Window};
 use crate::pipeline::expr::{ColumnShape, Through};
 use crate::pipeline::{Pipeline, PipelineGraph, PipelineId, Sink, Source};
+use repeats::Repeats;
 
 /// Cores from which on kernels are compiled too that only some data need, if half of the cores have nothing to compile.
 const CORES_TO_SPARE: usize = 8;
+
+/// Kernels that only some data need are compiled by one of so many that could compile at once: the others are free for
+/// what turns out to be needed and was not foreseen.
+const GUESSING_SHARE: usize = 4;
+
+/// What is still to compile.
+#[derive(Debug, Default)]
+struct Queue {
+    certain: VecDeque<KernelSource>,
+    possible: VecDeque<KernelSource>,
+}
 
 /// A thread that compiles ahead, as long as this is there; all queries' together are counted.
 struct Counted;
@@ -46,7 +60,7 @@ type Shapes = Vec<Vec<ColumnShape>>;
 #[derive(Debug)]
 pub(super) struct Warming {
     shapes: Vec<Shapes>,
-    queue: Arc<Mutex<VecDeque<KernelSource>>>,
+    queue: Arc<Mutex<Queue>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -55,21 +69,28 @@ impl Warming {
     pub(super) fn start(gpu: &Arc<Gpu>, graph: &PipelineGraph, context: &TaskContext) -> Self {
         let (cores, busy) = (cores(), COMPILING.load(Ordering::Relaxed));
         let (shapes, foreseen) = foresee(gpu, graph, context);
-        let mut sources = foreseen.certain;
-        if cores >= CORES_TO_SPARE && busy < cores / 2 {
-            sources.extend(foreseen.possible);
-        }
-        sources.retain(|source| !gpu.device.has_module(source));
+        let mut seen = HashSet::new();
+        let mut wanted = |sources: Vec<KernelSource>| -> VecDeque<KernelSource> {
+            let sources = sources.into_iter();
+            let missing = sources.filter(|source| !gpu.device.has_module(source));
+            missing.filter(|source| seen.insert(source.clone())).collect()
+        };
+        let certain = wanted(foreseen.certain);
+        let possible = match cores >= CORES_TO_SPARE && busy < cores / 2 {
+            true => wanted(foreseen.possible),
+            false => VecDeque::new(),
+        };
         let free = cores.saturating_sub(busy).max(1);
-        let side_by_side = gpu.device.compiler().side_by_side();
-        let count = sources.len().min(side_by_side).min(free);
-        let queue = Arc::new(Mutex::new(VecDeque::from(sources)));
-        let threads = (0..count).filter_map(|_| {
+        let side_by_side = gpu.device.compiler().side_by_side().min(free);
+        let guessing = (side_by_side / GUESSING_SHARE).max(1);
+        let count = side_by_side.min(certain.len().max(guessing.min(certain.len() + possible.len())));
+        let queue = Arc::new(Mutex::new(Queue { certain, possible }));
+        let threads = (0..count).filter_map(|thread| {
             let (gpu, queue) = (Arc::clone(gpu), Arc::clone(&queue));
             let counted = Counted::new();
             let work = move || {
                 let _counted = counted;
-                while let Some(source) = next(&queue) {
+                while let Some(source) = next(&queue, thread < guessing) {
                     let start = Instant::now();
                     let kernel = &source.name;
                     match gpu.device.module(&source) {
@@ -109,7 +130,7 @@ impl Warming {
 
 impl Drop for Warming {
     fn drop(&mut self) {
-        lock(&self.queue).clear();
+        *lock(&self.queue) = Queue::default();
         for thread in self.threads.drain(..) {
             // One that panicked has said so, and what it left out is compiled when it is needed.
             let _ = thread.join();
@@ -123,12 +144,17 @@ fn cores() -> usize {
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn lock(queue: &Mutex<VecDeque<KernelSource>>) -> MutexGuard<'_, VecDeque<KernelSource>> {
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn next(queue: &Mutex<VecDeque<KernelSource>>) -> Option<KernelSource> {
-    lock(queue).pop_front()
+/// The next to compile; one that only some data need just for a thread that takes those too.
+fn next(queue: &Mutex<Queue>, guesses: bool) -> Option<KernelSource> {
+    let mut queue = lock(queue);
+    match queue.certain.pop_front() {
+        None if guesses => queue.possible.pop_front(),
+        certain => certain,
+    }
 }
 
 /// The shapes that each pipeline's kernels read, and all those kernels.
@@ -137,11 +163,13 @@ pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph, context: &TaskContext) -
         gpu,
         foreseen: Foreseen::default(),
         tables: HashMap::new(),
+        repeats: Repeats::default(),
     };
     let mut read: Vec<Shapes> = Vec::with_capacity(graph.pipelines.len());
     let mut left: Vec<Vec<ColumnShape>> = Vec::with_capacity(graph.pipelines.len());
     for (id, pipeline) in graph.pipelines.iter().enumerate() {
         let columns = columns_of(pipeline, &left, context);
+        all.repeats.add(id, pipeline, context);
         let (mut shapes, mut variants) = match pipeline.stages.is_empty() {
             true => (Vec::new(), vec![columns]),
             false => all.joins(pipeline, columns),
@@ -165,6 +193,7 @@ struct Foresight<'a> {
     gpu: &'a Gpu,
     foreseen: Foreseen,
     tables: HashMap<PipelineId, Foretold>,
+    repeats: Repeats,
 }
 
 impl Foresight<'_> {
@@ -198,7 +227,9 @@ impl Foresight<'_> {
                 .aggregate(self.gpu, spec, &pipeline.filters, columns),
             Sink::Build(spec) => {
                 let build = Build::new(filters, outputs, spec.clone(), Force::None);
-                let (kept, table) = self.foreseen.build(&build, pipeline.outputs.len(), columns);
+                let unique = !self.repeats.has_several(id);
+                let width = pipeline.outputs.len();
+                let (kept, table) = self.foreseen.build(&build, width, unique, columns);
                 shapes.push(kept);
                 self.tables.entry(id).or_insert(table).columns.clone()
             }

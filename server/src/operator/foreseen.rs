@@ -116,19 +116,20 @@ impl Foreseen {
         self.certain.extend(source(keys));
     }
 
-    /// Those of a join's table of `width` columns; returns the shapes of the columns that are kept for it, and what is
-    /// thought of the table.
+    /// Those of a join's table of `width` columns, of which a key is thought to have one row at most or not; returns the
+    /// shapes of the columns that are kept for it, and what is thought of the table.
     pub fn build(
         &mut self,
         build: &Build,
         width: usize,
+        unique: bool,
         columns: &[ColumnShape],
     ) -> (Vec<ColumnShape>, Foretold) {
         let kept = self.rows(build.rows(), columns);
         for generated in build.foreseen(&kept) {
             self.certain.extend(source(generated));
         }
-        let foretold = build.foretold(kept.iter().take(width).copied().collect());
+        let foretold = build.foretold(kept.iter().take(width).copied().collect(), unique);
         (kept, foretold)
     }
 

@@ -28,6 +28,7 @@ mod partition;
 mod pieces;
 mod prune;
 mod readers;
+mod repeats;
 mod seek;
 mod spec;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The kernels of a pipeline's joins, before there are tables: each is thought to have keys that are unique, and dense
-//! where they can be.
+//! The kernels of a pipeline's joins, before there are tables: each is thought to have keys that are dense where they can
+//! be.
 
 use std::collections::HashMap;
 
@@ -18,6 +18,8 @@ use crate::pipeline::kernels::{Generated, Lookup, count_matches, look_up, mask};
 pub struct Foretold {
     /// How its keys will be found.
     pub lookup: Lookup,
+    /// Whether a key is thought to have one row at most.
+    pub unique: bool,
     /// Its columns.
     pub columns: Vec<ColumnShape>,
 }
@@ -35,9 +37,10 @@ pub struct ForeseenJoins {
 
 impl Build {
     /// The table that it is thought to make of columns of these shapes.
-    pub(in crate::operator) fn foretold(&self, columns: Vec<ColumnShape>) -> Foretold {
+    pub(in crate::operator) fn foretold(&self, columns: Vec<ColumnShape>, unique: bool) -> Foretold {
         Foretold {
             lookup: self.likely_lookup(),
+            unique,
             columns,
         }
     }
@@ -56,7 +59,7 @@ pub fn foreseen_joins(stages: &[Stage], tables: &[&Foretold], columns: Vec<Colum
             join: &stage.join,
             lookup: &table.lookup,
             found: None,
-            unique: true,
+            unique: table.unique,
             width: table.columns.len(),
         };
         if look.finding().is_none() {
@@ -71,7 +74,7 @@ pub fn foreseen_joins(stages: &[Stage], tables: &[&Foretold], columns: Vec<Colum
                 filters: &stage.filters,
                 lookup: &table.lookup,
                 found: None,
-                unique: true,
+                unique: table.unique,
                 width: table.columns.len(),
             };
             next.finding().is_none()
