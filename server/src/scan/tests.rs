@@ -8,6 +8,7 @@ mod damage;
 mod early;
 mod files;
 mod page_index;
+mod repeats;
 mod types;
 mod unpacked;
 
