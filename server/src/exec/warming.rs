@@ -24,17 +24,6 @@ use repeats::Repeats;
 /// Cores from which on kernels are compiled too that only some data need, if half of the cores have nothing to compile.
 const CORES_TO_SPARE: usize = 8;
 
-/// Kernels that only some data need are compiled by one of so many that could compile at once: the others are free for
-/// what turns out to be needed and was not foreseen.
-const GUESSING_SHARE: usize = 4;
-
-/// What is still to compile.
-#[derive(Debug, Default)]
-struct Queue {
-    certain: VecDeque<KernelSource>,
-    possible: VecDeque<KernelSource>,
-}
-
 /// A thread that compiles ahead, as long as this is there; all queries' together are counted.
 struct Counted;
 
@@ -60,7 +49,7 @@ type Shapes = Vec<Vec<ColumnShape>>;
 #[derive(Debug)]
 pub(super) struct Warming {
     shapes: Vec<Shapes>,
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<VecDeque<KernelSource>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -69,28 +58,23 @@ impl Warming {
     pub(super) fn start(gpu: &Arc<Gpu>, graph: &PipelineGraph, context: &TaskContext) -> Self {
         let (cores, busy) = (cores(), COMPILING.load(Ordering::Relaxed));
         let (shapes, foreseen) = foresee(gpu, graph, context);
+        let mut sources = foreseen.certain;
+        if cores >= CORES_TO_SPARE && busy < cores / 2 {
+            sources.extend(foreseen.possible);
+        }
+        // A thread that asks for one that another is compiling would wait for it.
         let mut seen = HashSet::new();
-        let mut wanted = |sources: Vec<KernelSource>| -> VecDeque<KernelSource> {
-            let sources = sources.into_iter();
-            let missing = sources.filter(|source| !gpu.device.has_module(source));
-            missing.filter(|source| seen.insert(source.clone())).collect()
-        };
-        let certain = wanted(foreseen.certain);
-        let possible = match cores >= CORES_TO_SPARE && busy < cores / 2 {
-            true => wanted(foreseen.possible),
-            false => VecDeque::new(),
-        };
+        sources.retain(|source| !gpu.device.has_module(source) && seen.insert(source.clone()));
         let free = cores.saturating_sub(busy).max(1);
-        let side_by_side = gpu.device.compiler().side_by_side().min(free);
-        let guessing = (side_by_side / GUESSING_SHARE).max(1);
-        let count = side_by_side.min(certain.len().max(guessing.min(certain.len() + possible.len())));
-        let queue = Arc::new(Mutex::new(Queue { certain, possible }));
-        let threads = (0..count).filter_map(|thread| {
+        let side_by_side = gpu.device.compiler().side_by_side();
+        let count = sources.len().min(side_by_side).min(free);
+        let queue = Arc::new(Mutex::new(VecDeque::from(sources)));
+        let threads = (0..count).filter_map(|_| {
             let (gpu, queue) = (Arc::clone(gpu), Arc::clone(&queue));
             let counted = Counted::new();
             let work = move || {
                 let _counted = counted;
-                while let Some(source) = next(&queue, thread < guessing) {
+                while let Some(source) = next(&queue) {
                     let start = Instant::now();
                     let kernel = &source.name;
                     match gpu.device.module(&source) {
@@ -130,7 +114,7 @@ impl Warming {
 
 impl Drop for Warming {
     fn drop(&mut self) {
-        *lock(&self.queue) = Queue::default();
+        lock(&self.queue).clear();
         for thread in self.threads.drain(..) {
             // One that panicked has said so, and what it left out is compiled when it is needed.
             let _ = thread.join();
@@ -144,17 +128,12 @@ fn cores() -> usize {
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+fn lock(queue: &Mutex<VecDeque<KernelSource>>) -> MutexGuard<'_, VecDeque<KernelSource>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The next to compile; one that only some data need just for a thread that takes those too.
-fn next(queue: &Mutex<Queue>, guesses: bool) -> Option<KernelSource> {
-    let mut queue = lock(queue);
-    match queue.certain.pop_front() {
-        None if guesses => queue.possible.pop_front(),
-        certain => certain,
-    }
+fn next(queue: &Mutex<VecDeque<KernelSource>>) -> Option<KernelSource> {
+    lock(queue).pop_front()
 }
 
 /// The shapes that each pipeline's kernels read, and all those kernels.

@@ -3,6 +3,7 @@
 //! In: a scan, and footers that are known before it is opened. Out: for each of its columns whether there are more rows
 //! than its least and greatest value leave room for. What is filtered later may leave fewer: it is for guesses alone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
@@ -20,11 +21,12 @@ impl ScanSpec {
     /// For each column of [`Self::schema`], whether it holds a value twice, as far as footers that are known tell.
     pub fn repeats_about(&self, context: &TaskContext) -> Vec<bool> {
         let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
-        let footers = self
-            .files
-            .iter()
-            .map(|file| kept_footer(cache.as_ref(), &file.meta));
-        let footers: Option<Vec<Arc<ParquetMetaData>>> = footers.collect();
+        // A file that is read in parts is there once for each of them.
+        let mut seen = HashSet::new();
+        let files = self.files.iter().map(|file| &file.meta);
+        let files = files.filter(|meta| seen.insert(&meta.location));
+        let footers: Option<Vec<Arc<ParquetMetaData>>> =
+            files.map(|meta| kept_footer(cache.as_ref(), meta)).collect();
         let footers = footers.unwrap_or_default();
         let groups: Vec<&RowGroupMetaData> = footers.iter().flat_map(|footer| footer.row_groups()).collect();
         let rows: i64 = groups.iter().map(|group| group.num_rows()).sum();

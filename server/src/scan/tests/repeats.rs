@@ -22,6 +22,17 @@ fn numbers(first: i64, rows: i64) -> RecordBatch {
     .unwrap()
 }
 
+/// A context in which files are read in parts.
+async fn in_parts(folder: &Path) -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(8)
+        .with_repartition_file_scans(true)
+        .with_repartition_file_min_size(1);
+    let context = SessionContext::new_with_config(config);
+    register(&context, "x", folder).await;
+    context
+}
+
 #[tokio::test]
 async fn more_rows_than_values_in_between() {
     let folder = folder();
@@ -40,6 +51,14 @@ async fn more_rows_than_values_in_between() {
     let spec = ScanSpec::of(node.downcast_ref().unwrap()).unwrap();
     let found = spec.repeats_about(&context.task_ctx());
     assert_eq!(found, [false, true, false, false, true]);
+    let parts = source(
+        &in_parts(folder.path()).await,
+        "select * from x where id * 2 >= 0",
+    )
+    .await;
+    let parts = ScanSpec::of(parts.downcast_ref().unwrap()).unwrap();
+    assert!(parts.files.len() > 2, "files are read in parts");
+    assert_eq!(parts.repeats_about(&context.task_ctx()), found);
     let some = source(&context, "select sorted, id from x").await;
     let some = ScanSpec::of(some.downcast_ref().unwrap()).unwrap();
     let expected: Vec<bool> = some
