@@ -10,6 +10,8 @@ use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
+use super::footer::{integers, leaf};
+
 /// Bytes of a text of unknown length.
 const TEXT_BYTES: f64 = 16.0;
 /// Bytes of a page header, about.
@@ -30,10 +32,7 @@ struct Chunk {
 pub fn of_column(name: &str, footers: &[Arc<ParquetMetaData>]) -> Option<usize> {
     let mut chunks = Vec::new();
     for footer in footers {
-        let columns = footer.file_metadata().schema_descr().columns();
-        let index = columns
-            .iter()
-            .position(|column| column.path().parts() == [name])?;
+        let index = leaf(footer, name)?;
         let groups = footer.row_groups().iter().map(|group| group.column(index));
         chunks.extend(groups.map(of_chunk));
     }
@@ -48,22 +47,11 @@ fn of_chunk(chunk: &ColumnChunkMetaData) -> Chunk {
         .unwrap_or(0);
     let rows = (chunk.num_values() as f64 - nulls as f64).max(0.0);
     let told = chunk.statistics().and_then(Statistics::distinct_count_opt);
-    let range = match chunk.statistics() {
-        Some(Statistics::Int32(values)) => values
-            .min_opt()
-            .zip(values.max_opt())
-            .map(|(min, max)| (i64::from(*min), i64::from(*max))),
-        Some(Statistics::Int64(values)) => values
-            .min_opt()
-            .zip(values.max_opt())
-            .map(|(min, max)| (*min, *max)),
-        _ => None,
-    };
     let distinct = told.map_or_else(|| by_size(chunk, rows), |told| told as f64);
     Chunk {
         rows,
         distinct,
-        range,
+        range: integers(chunk),
     }
 }
 

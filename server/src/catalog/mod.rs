@@ -14,6 +14,7 @@ mod counters;
 mod distinct;
 mod external;
 mod files;
+pub mod footer;
 mod format;
 mod listings;
 mod local;

@@ -144,11 +144,15 @@ pub(super) fn foresee(gpu: &Gpu, graph: &PipelineGraph, context: &TaskContext) -
         tables: HashMap::new(),
         repeats: Repeats::default(),
     };
+    let mut sinks = graph.pipelines.iter().map(|pipeline| &pipeline.sink);
+    let has_tables = sinks.any(|sink| matches!(sink, Sink::Build(_)));
     let mut read: Vec<Shapes> = Vec::with_capacity(graph.pipelines.len());
     let mut left: Vec<Vec<ColumnShape>> = Vec::with_capacity(graph.pipelines.len());
     for (id, pipeline) in graph.pipelines.iter().enumerate() {
         let columns = columns_of(pipeline, &left, context);
-        all.repeats.add(id, pipeline, context);
+        if has_tables {
+            all.repeats.add(pipeline, context);
+        }
         let (mut shapes, mut variants) = match pipeline.stages.is_empty() {
             true => (Vec::new(), vec![columns]),
             false => all.joins(pipeline, columns),

@@ -10,6 +10,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use super::open::kept_footer;
 use super::spec::ScanSpec;
 use crate::batch::Repr;
+use crate::catalog::footer::leaf;
 
 /// Whether all data pages of a chunk name entries of its dictionary, as far as the footer tells.
 pub(super) fn has_codes_alone(chunk: &ColumnChunkMetaData) -> bool {
@@ -39,8 +40,6 @@ impl ScanSpec {
 }
 
 fn is_coded(footer: &ParquetMetaData, name: &str) -> bool {
-    let columns = footer.file_metadata().schema_descr().columns();
-    let leaf = columns.iter().position(|column| column.path().parts() == [name]);
     let mut groups = footer.row_groups().iter();
-    leaf.is_some_and(|leaf| groups.all(|group| has_codes_alone(group.column(leaf))))
+    leaf(footer, name).is_some_and(|leaf| groups.all(|group| has_codes_alone(group.column(leaf))))
 }

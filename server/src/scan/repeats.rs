@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use parquet::file::statistics::Statistics;
 
 use super::open::kept_footer;
 use super::spec::ScanSpec;
+use crate::catalog::footer::{integers, leaf};
 
 /// Row groups whose statistics are looked at, the first and the last among them: sorted columns have their extremes
 /// there, and of others each has nearly the whole range.
@@ -28,9 +28,11 @@ impl ScanSpec {
         let footers: Option<Vec<Arc<ParquetMetaData>>> =
             files.map(|meta| kept_footer(cache.as_ref(), meta)).collect();
         let footers = footers.unwrap_or_default();
-        let groups: Vec<&RowGroupMetaData> = footers.iter().flat_map(|footer| footer.row_groups()).collect();
-        let rows: i64 = groups.iter().map(|group| group.num_rows()).sum();
-        let asked = asked(&groups);
+        let rows: i64 = footers
+            .iter()
+            .map(|footer| footer.file_metadata().num_rows())
+            .sum();
+        let asked = asked(&footers);
         let repeats = |&column: &usize| {
             let is_in_files = column < self.file_columns;
             is_in_files && values(&asked, self.table_schema.field(column).name()) < i128::from(rows)
@@ -39,39 +41,28 @@ impl ScanSpec {
     }
 }
 
-/// Some of the groups, evenly spread.
-fn asked<'a>(groups: &[&'a RowGroupMetaData]) -> Vec<&'a RowGroupMetaData> {
+/// Some of the row groups, evenly spread, each with its footer.
+fn asked(footers: &[Arc<ParquetMetaData>]) -> Vec<(&ParquetMetaData, &RowGroupMetaData)> {
+    let groups = footers
+        .iter()
+        .flat_map(|footer| footer.row_groups().iter().map(|group| (footer.as_ref(), group)));
+    let groups: Vec<_> = groups.collect();
     let count = groups.len().min(GROUPS_ASKED);
     let place = |at: usize| at * (groups.len() - 1) / (count - 1).max(1);
     (0..count).map(|at| groups[place(at)]).collect()
 }
 
 /// How many values an integer column may have; as many as one likes where that is not known.
-fn values(groups: &[&RowGroupMetaData], name: &str) -> i128 {
-    let mut least = i64::MAX;
-    let mut greatest = i64::MIN;
-    for group in groups {
-        let mut columns = group.columns().iter();
-        let chunk = columns.find(|chunk| chunk.column_path().parts() == [name]);
-        let range = match chunk.and_then(|chunk| chunk.statistics()) {
-            Some(Statistics::Int32(values)) => values
-                .min_opt()
-                .zip(values.max_opt())
-                .map(|(&min, &max)| (min.into(), max.into())),
-            Some(Statistics::Int64(values)) => values
-                .min_opt()
-                .zip(values.max_opt())
-                .map(|(&min, &max)| (min, max)),
-            _ => None,
-        };
-        let Some((min, max)) = range else {
-            return i128::MAX;
-        };
-        least = least.min(min);
-        greatest = greatest.max(max);
-    }
-    match groups {
-        [] => i128::MAX,
-        _ => i128::from(greatest) - i128::from(least) + 1,
+fn values(groups: &[(&ParquetMetaData, &RowGroupMetaData)], name: &str) -> i128 {
+    let range = |(footer, group): &(&ParquetMetaData, &RowGroupMetaData)| {
+        leaf(footer, name).and_then(|leaf| integers(group.column(leaf)))
+    };
+    let ranges: Option<Vec<(i64, i64)>> = groups.iter().map(range).collect();
+    let ranges = ranges.unwrap_or_default();
+    let least = ranges.iter().map(|range| range.0).min();
+    let greatest = ranges.iter().map(|range| range.1).max();
+    match least.zip(greatest) {
+        Some((least, greatest)) => i128::from(greatest) - i128::from(least) + 1,
+        None => i128::MAX,
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
@@ -45,14 +45,12 @@ pub fn agree(ours: &Answer, theirs: &[Value], sorted_by: &[&str]) -> Result<(), 
 
 /// Cells as an array of `data_type`.
 fn column(cells: &[&Value], data_type: &DataType) -> Result<ArrayRef, String> {
-    if *data_type == DataType::Float64 {
-        let numbers = cells.iter().map(|cell| match cell {
-            Value::String(text) => text.parse().ok(),
-            cell => cell.as_f64(),
-        });
-        return Ok(Arc::new(numbers.collect::<Float64Array>()));
-    }
-    let texts: StringArray = cells.iter().map(|cell| cell.as_str()).collect();
+    let text = |cell: &&Value| match cell {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        number => Some(number.to_string()),
+    };
+    let texts: StringArray = cells.iter().map(text).collect();
     let options = CastOptions {
         safe: false,
         ..CastOptions::default()

@@ -44,12 +44,10 @@ except Exception as error:
 
 for line in sys.stdin:
     try:
-        asked = json.loads(line)
+        sql = json.loads(line)["sql"]
         start = time.perf_counter()
-        rows = connection.execute(asked["sql"]).fetchall()
-        answered = {"seconds": time.perf_counter() - start}
-        if asked["rows"]:
-            answered["rows"] = [[cell(value) for value in row] for row in rows]
-        answer(answered)
+        rows = connection.execute(sql).fetchall()
+        seconds = time.perf_counter() - start
+        answer({"seconds": seconds, "rows": [[cell(value) for value in row] for row in rows]})
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {error}"})

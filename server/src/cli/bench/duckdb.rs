@@ -1,5 +1,5 @@
 //! DuckDB beside us: a Python process that is asked one query after the other. In: the files and SQL. Out: seconds
-//! and, where they are asked for, rows. It knows nothing of what is done with them.
+//! and rows. It knows nothing of what is done with them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -61,25 +61,16 @@ impl DuckDb {
         Ok(started)
     }
 
-    /// Seconds that a query took.
+    /// Seconds that a query took, and its rows: arrays of cells, of which floating-point ones are numbers and all others
+    /// text or null.
     ///
     /// # Errors
     /// `Data` with what DuckDB says.
-    pub fn run(&mut self, sql: &str) -> Result<f64> {
-        let answer = self.ask(&json!({ "sql": sql, "rows": false }))?;
-        answer["seconds"]
-            .as_f64()
-            .ok_or_else(|| Error::data(format!("DuckDB answered {answer}")))
-    }
-
-    /// The rows of a query: arrays of cells, of which floating-point ones are numbers and all others text or null.
-    ///
-    /// # Errors
-    /// As [`DuckDb::run`].
-    pub fn rows(&mut self, sql: &str) -> Result<Vec<Value>> {
-        match self.ask(&json!({ "sql": sql, "rows": true }))?["rows"].take() {
-            Value::Array(rows) => Ok(rows),
-            other => Err(Error::data(format!("DuckDB answered {other} in place of rows"))),
+    pub fn run(&mut self, sql: &str) -> Result<(f64, Vec<Value>)> {
+        let mut answer = self.ask(&json!({ "sql": sql }))?;
+        match (answer["seconds"].as_f64(), answer["rows"].take()) {
+            (Some(seconds), Value::Array(rows)) => Ok((seconds, rows)),
+            _ => Err(Error::data(format!("DuckDB answered {answer}"))),
         }
     }
 

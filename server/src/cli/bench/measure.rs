@@ -1,5 +1,7 @@
 //! One query, measured. In: the query and who is asked. Out: times, bytes, and whether the answer was right.
 
+use serde_json::Value;
+
 use super::agreement::agree;
 use super::args::{Mode, TpchArgs};
 use super::data::Files;
@@ -65,6 +67,9 @@ pub enum Check {
     Skipped(&'static str),
 }
 
+/// How long another engine took, and its rows.
+type Answered = (Times, Vec<Value>);
+
 /// One query's numbers.
 #[derive(Debug, Clone)]
 pub struct Measured {
@@ -129,10 +134,8 @@ impl Bench<'_> {
         };
         let (mut check, cpu) = self.check(query, &sql, &plan, &answer).await?;
         let duckdb = self.on_duckdb(&sql)?;
-        if let (Some(Ok(_)), Some(asked)) = (&duckdb, &mut self.duckdb) {
-            let agreed = asked.rows(&sql).map_err(|error| error.message().to_owned());
-            let agreed = agreed.and_then(|rows| agree(&answer, &rows, &query.sort_keys()));
-            check = match (check, agreed) {
+        if let Some(Ok((_, rows))) = &duckdb {
+            check = match (check, agree(&answer, rows, &query.sort_keys())) {
                 (Check::Wrong(difference), _) => Check::Wrong(difference),
                 (_, Err(difference)) => Check::Wrong(format!("DuckDB: {difference}")),
                 (_, Ok(())) => Check::Equal,
@@ -145,7 +148,7 @@ impl Bench<'_> {
             bytes: self.files.as_ref().map(|files| files.scan_bytes(query)),
             plan,
             cpu,
-            duckdb,
+            duckdb: duckdb.map(|ran| ran.map(|(times, _)| times)),
             check,
             profile,
         })
@@ -191,19 +194,24 @@ impl Bench<'_> {
         Ok((check, Some(expected.wall.as_secs_f64())))
     }
 
-    fn on_duckdb(&mut self, sql: &str) -> Result<Option<Result<Times, String>>> {
+    /// What DuckDB takes for as many runs, and the rows of the last.
+    fn on_duckdb(&mut self, sql: &str) -> Result<Option<Result<Answered, String>>> {
         let mut runs = Vec::new();
+        let mut rows = Vec::new();
         while runs.len() <= self.args.runs {
             self.before_run()?;
             let Some(duckdb) = &mut self.duckdb else {
                 return Ok(None);
             };
             match duckdb.run(sql) {
-                Ok(seconds) => runs.push(seconds),
+                Ok((seconds, answered)) => {
+                    runs.push(seconds);
+                    rows = answered;
+                }
                 Err(error) => return Ok(Some(Err(error.message().to_owned()))),
             }
         }
-        Ok(Some(Ok(Times::new(runs))))
+        Ok(Some(Ok((Times::new(runs), rows))))
     }
 }
 

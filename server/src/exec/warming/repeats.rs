@@ -4,8 +4,6 @@
 //! some value more than once, and so for the key of each table. It is a guess about which kernels will be needed:
 //! filters may leave fewer rows, and columns of which nothing is known are taken for such that repeat nothing.
 
-use std::collections::HashMap;
-
 use datafusion::execution::TaskContext;
 
 use crate::pipeline::expr::{Expr, Node};
@@ -19,36 +17,36 @@ type Columns = Vec<bool>;
 pub(super) struct Repeats {
     /// The columns that each pipeline leaves.
     left: Vec<Columns>,
-    /// Tables in which a key has several rows.
-    several: HashMap<PipelineId, bool>,
+    /// Whether each pipeline builds a table in which a key has several rows.
+    several: Vec<bool>,
 }
 
 impl Repeats {
     /// Whether a table that the pipeline builds has several rows of one key.
     pub(super) fn has_several(&self, id: PipelineId) -> bool {
-        self.several.get(&id) == Some(&true)
+        self.several.get(id) == Some(&true)
     }
 
-    /// Takes the next pipeline, `id`.
-    pub(super) fn add(&mut self, id: PipelineId, pipeline: &Pipeline, context: &TaskContext) {
+    /// Takes the next pipeline.
+    pub(super) fn add(&mut self, pipeline: &Pipeline, context: &TaskContext) {
         let mut columns = self.source(pipeline, context);
         for stage in &pipeline.stages {
             columns = self.joined(columns, &stage.join);
         }
-        let computed = |output: &Expr| column_of(output).is_some_and(|at| is_set(&columns, at));
-        let outputs = pipeline.outputs.iter().map(computed).collect();
+        let repeated = |expr: &Expr| is_repeated(expr, &columns);
+        let outputs = pipeline.outputs.iter().map(repeated).collect();
         let (left, several) = match &pipeline.sink {
             Sink::Build(spec) => (outputs, repeats(&spec.keys, &columns)),
             Sink::Aggregate(spec) => {
                 let is_key_alone = spec.keys.len() == 1 && spec.sets.is_empty();
-                let key = |key: &Expr| !is_key_alone && column_of(key).is_some_and(|at| is_set(&columns, at));
+                let keys = spec.keys.iter().map(|key| !is_key_alone && repeated(key));
                 let values = spec.outcomes.iter().map(|_| false);
-                (spec.keys.iter().map(key).chain(values).collect(), false)
+                (keys.chain(values).collect(), false)
             }
             _ => (outputs, false),
         };
         self.left.push(left);
-        self.several.insert(id, several);
+        self.several.push(several);
     }
 
     fn source(&self, pipeline: &Pipeline, context: &TaskContext) -> Columns {
@@ -85,22 +83,18 @@ impl Repeats {
 }
 
 /// Whether rows with the same `keys` are sure to be there: of several columns nobody knows how they go together.
-fn repeats(keys: &[Expr], columns: &Columns) -> bool {
+fn repeats(keys: &[Expr], columns: &[bool]) -> bool {
     match keys {
-        [key] => column_of(key).is_some_and(|at| is_set(columns, at)),
+        [key] => is_repeated(key, columns),
         _ => false,
     }
 }
 
-fn is_set(columns: &Columns, at: usize) -> bool {
-    columns.get(at).copied().unwrap_or_default()
-}
-
-/// The column that an expression is, cast or not.
-fn column_of(expr: &Expr) -> Option<usize> {
+/// Whether an expression is a column that repeats values, cast or not.
+fn is_repeated(expr: &Expr, columns: &[bool]) -> bool {
     match &expr.node {
-        Node::Column(at, _) => Some(*at),
-        Node::Cast { value, .. } => column_of(value),
-        _ => None,
+        Node::Column(at, _) => columns.get(*at) == Some(&true),
+        Node::Cast { value, .. } => is_repeated(value, columns),
+        _ => false,
     }
 }
