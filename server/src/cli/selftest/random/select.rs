@@ -232,3 +232,40 @@ impl Select {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(distinct: bool, operators: &[&'static str]) -> Statement {
+        let select = Select {
+            distinct,
+            items: vec!["cast(x as double)".into()],
+            ..Select::default()
+        };
+        let more = operators.iter().map(|&operator| (operator, Select::default()));
+        Statement {
+            first: select,
+            more: more.collect(),
+            ..Statement::default()
+        }
+    }
+
+    #[test]
+    fn different_values_of_a_floating_point_column() {
+        for (distinct, operators, expected) in [
+            (true, &[][..], true),
+            (false, &[], false),
+            (false, &["union"], true),
+            (false, &["union all", "union"], true),
+            (true, &["union all"], false),
+            (true, &["union", "except"], false),
+        ] {
+            let found = statement(distinct, operators).is_distinct_float();
+            assert_eq!(found, expected, "{distinct}, {operators:?}");
+        }
+        let mut two = statement(false, &["union"]);
+        two.first.items.push("cast(y as double)".into());
+        assert!(!two.is_distinct_float());
+    }
+}
