@@ -26,11 +26,14 @@ impl Cell {
         }
     }
 
-    /// Whether it is the same value, or a number that differs by `within` at most.
+    /// Whether it is the same value, or a number that differs by `within` at most, or in its last digits if that is zero.
     fn equals(&self, other: &Self, within: f64) -> bool {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => {
-                let within = within.max(TOLERANCE * a.abs().max(b.abs()));
+                let within = match within > 0.0 {
+                    true => within,
+                    false => TOLERANCE * a.abs().max(b.abs()),
+                };
                 a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= within
             }
             (Self::Text(a), Self::Text(b)) => a == b,
@@ -47,8 +50,8 @@ pub fn compare(schema: &SchemaRef, found: &[RecordBatch], expected: &[RecordBatc
     compare_within(schema, found, expected, &[])
 }
 
-/// As [`compare`], with the absolute difference of floating-point numbers that counts as none, by column; none for those
-/// that it does not reach.
+/// As [`compare`], with the absolute difference of floating-point numbers that counts as none, by column; zero, or none
+/// given, stands for their last digits.
 ///
 /// # Errors
 /// As [`compare`].
@@ -90,7 +93,8 @@ pub fn compare_within(
 }
 
 /// Compares rows of which these columns are in the same order, each in its place, the first to sort by first. Behind a
-/// column of sums that are nearly equal in two rows nothing is compared: which of the two comes first is chance.
+/// column of sums that are nearly equal in two rows nothing is compared: which of the two comes first is chance. `within`
+/// is that of [`compare_within`].
 ///
 /// # Errors
 /// The first difference in words, or the column that is missing.
@@ -98,27 +102,30 @@ pub fn compare_order(
     found: &[RecordBatch],
     expected: &[RecordBatch],
     columns: &[&str],
+    within: &[f64],
 ) -> Result<(), String> {
+    let Some(schema) = expected.first().map(RecordBatch::schema) else {
+        return Ok(());
+    };
     for name in columns {
+        let at = schema.index_of(name).map_err(|error| error.to_string())?;
+        let within = within.get(at).copied().unwrap_or_default();
         let of = |batches: &[RecordBatch]| -> Result<Vec<Vec<Cell>>, String> {
-            let columns = batches.iter().map(|batch| {
-                let at = batch.schema().index_of(name);
-                at.and_then(|at| batch.project(&[at]))
-                    .map_err(|error| error.to_string())
-            });
-            rows(&columns.collect::<Result<Vec<_>, String>>()?)
+            let columns = batches.iter().map(|batch| batch.project(&[at]));
+            let columns = columns.collect::<Result<Vec<_>, _>>();
+            rows(&columns.map_err(|error| error.to_string())?)
         };
         let (found, expected) = (of(found)?, of(expected)?);
         let mut pairs = found.iter().zip(&expected).enumerate();
         if let Some((row, (found, expected))) =
-            pairs.find(|(_, (found, expected))| !found[0].equals(&expected[0], 0.0))
+            pairs.find(|(_, (found, expected))| !found[0].equals(&expected[0], within))
         {
             return Err(format!(
                 "order: row {row} has {name} {:?} against {:?}",
                 found[0], expected[0]
             ));
         }
-        if are_near_ties(&found) || are_near_ties(&expected) {
+        if are_near_ties(&found, within) || are_near_ties(&expected, within) {
             break;
         }
     }
@@ -126,9 +133,9 @@ pub fn compare_order(
 }
 
 /// Whether two rows that follow each other have values in their first column that count as equal, and are not.
-fn are_near_ties(rows: &[Vec<Cell>]) -> bool {
+fn are_near_ties(rows: &[Vec<Cell>], within: f64) -> bool {
     let mut pairs = rows.windows(2);
-    pairs.any(|pair| pair[0][0].equals(&pair[1][0], 0.0) && pair[0][0].order(&pair[1][0]).is_ne())
+    pairs.any(|pair| pair[0][0].equals(&pair[1][0], within) && pair[0][0].order(&pair[1][0]).is_ne())
 }
 
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Cell>>, String> {

@@ -64,6 +64,32 @@ fn bench_tpch() {
         "{printed}"
     );
 
+    // DuckDB publishes the answers at this scale too (extension/tpch/dbgen/answers/sf0.01), here as the kit writes them.
+    let answers = tempfile::tempdir().expect("a temporary folder can be made");
+    let write = |revenue: &str| {
+        let text = format!("revenue                  \n{revenue:<25}\n");
+        std::fs::write(answers.path().join("q6.out"), text).expect("the folder can be written");
+    };
+    let published = || {
+        let mut command = warpflight();
+        command.args([
+            "bench", "tpch", "--scale", "0.01", "--device", "sim", "--runs", "0", "--data",
+        ]);
+        command.arg(folder.path()).arg("--answers").arg(answers.path());
+        command
+    };
+    write("1193053.23");
+    let printed = stdout(&output(published().args(["--queries", "6", "--no-check"])));
+    assert!(printed.contains("  equal\n"), "{printed}");
+    write("1193053.22");
+    let wrong = output(published().args(["--queries", "6"]));
+    assert_eq!(wrong.status.code(), Some(1));
+    let printed = String::from_utf8_lossy(&wrong.stdout);
+    assert!(printed.contains("WRONG: published: column revenue"), "{printed}");
+    let missing = output(published().args(["--queries", "6,14"]));
+    assert_ne!(missing.status.code(), Some(0));
+    assert!(stderr(&missing).contains("q14.out"), "{}", stderr(&missing));
+
     let refused = output(bench().args(["--mode", "hot"]));
     assert_eq!(refused.status.code(), Some(2));
     assert!(

@@ -1,4 +1,4 @@
-//! DuckDB's answer beside ours. In: its cells and our batches. Out: whether they say the same. Types need not be the same:
+//! Another's answer beside ours. In: its cells and our batches. Out: whether they say the same. Types need not be the same:
 //! what DuckDB computes as floating-point numbers, such as averages of decimals, is compared within a unit of our last
 //! digit, everything else exactly.
 
@@ -11,11 +11,43 @@ use serde_json::Value;
 
 use crate::cli::local::Answer;
 
-/// Whether `ours` are the rows of `theirs`, in the same order as far as it is told by `sorted_by`.
+/// How a column is compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Terms {
+    /// As values of this type.
+    pub data_type: DataType,
+    /// With this difference of floating-point numbers counting as none.
+    pub within: f64,
+}
+
+/// Whether `ours` are the rows that DuckDB gave, in the same order as far as it is told by `sorted_by`.
 ///
 /// # Errors
 /// The first difference in words.
 pub fn agree(ours: &Answer, theirs: &[Value], sorted_by: &[&str]) -> Result<(), String> {
+    agree_on(ours, theirs, sorted_by, |field, cells| {
+        let is_float = cells.iter().any(|cell| cell.is_number());
+        match (field.data_type(), is_float) {
+            (DataType::Decimal128(_, scale), true) => Terms {
+                data_type: DataType::Float64,
+                within: 0.1f64.powi(i32::from(*scale)),
+            },
+            (_, true) => Terms::exactly(DataType::Float64),
+            (own, false) => Terms::exactly(own.clone()),
+        }
+    })
+}
+
+/// As [`agree`], on `terms` for each column of ours and the cells beside it.
+///
+/// # Errors
+/// As [`agree`].
+pub fn agree_on(
+    ours: &Answer,
+    theirs: &[Value],
+    sorted_by: &[&str],
+    terms: impl Fn(&Field, &[&Value]) -> Terms,
+) -> Result<(), String> {
     let Some(schema) = ours.schema() else {
         return Err("no schema came".into());
     };
@@ -24,30 +56,33 @@ pub fn agree(ours: &Answer, theirs: &[Value], sorted_by: &[&str]) -> Result<(), 
     let mut within = Vec::with_capacity(schema.fields().len());
     for (at, field) in schema.fields().iter().enumerate() {
         let cells: Vec<&Value> = theirs.iter().map(|row| &row[at]).collect();
-        let is_float = cells.iter().any(|cell| cell.is_number());
-        within.push(match field.data_type() {
-            DataType::Decimal128(_, scale) if is_float => 0.1f64.powi(i32::from(*scale)),
-            _ => 0.0,
-        });
-        let data_type = match is_float {
-            true => DataType::Float64,
-            false => field.data_type().clone(),
-        };
-        let column =
-            column(&cells, &data_type).map_err(|reason| format!("column {}: {reason}", field.name()))?;
-        fields.push(Field::new(field.name(), data_type, true));
-        columns.push(column);
+        let terms = terms(field, &cells);
+        let column = column(&cells, &terms.data_type);
+        columns.push(column.map_err(|reason| format!("column {}: {reason}", field.name()))?);
+        fields.push(Field::new(field.name(), terms.data_type, true));
+        within.push(terms.within);
     }
     let expected =
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| error.to_string())?;
     ours.compare_cast(&expected, sorted_by, &within)
 }
 
-/// Cells as an array of `data_type`.
+impl Terms {
+    /// As values of this type; floating-point numbers may differ in their last digits.
+    pub fn exactly(data_type: DataType) -> Self {
+        Self {
+            data_type,
+            within: 0.0,
+        }
+    }
+}
+
+/// Cells as an array of `data_type`. Around what is no text, blanks are padding.
 fn column(cells: &[&Value], data_type: &DataType) -> Result<ArrayRef, String> {
     let text = |cell: &&Value| match cell {
         Value::Null => None,
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) if data_type.is_string() => Some(text.clone()),
+        Value::String(text) => Some(text.trim().to_owned()),
         number => Some(number.to_string()),
     };
     let texts: StringArray = cells.iter().map(text).collect();

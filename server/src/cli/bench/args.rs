@@ -9,9 +9,8 @@ use crate::tpch::Query;
 
 const ABOUT: &str = "The 22 queries of the TPC-H benchmark.\n\n\
         Generates the data if it is not there, starts a server within this process, asks it each query through the \
-        client of `warpflight sql`, and compares each answer with the one that the CPU gives, and with DuckDB's where \
-        that is asked too. A time is that of a \
-        whole query, from the client's call to its last batch. The first run of a query, which may also compile \
+        client of `warpflight sql`, and compares each answer with the one that the CPU gives, and with DuckDB's and the \
+        published ones where those are asked for. A time is that of a whole query, from the client's call to its last batch. The first run of a query, which may also compile \
         kernels, is shown apart; median and best are those of the others.\n\n\
         bytes: the columns that a query names, compressed, each counted once, from the files' footers. PCIe and HBM: \
         the time that copying so many bytes to the device, or within it, takes at the rates measured at the start, \
@@ -118,6 +117,11 @@ pub struct TpchArgs {
     /// Run the queries on these engines too, separated by commas
     #[arg(long, value_enum, value_name = "ENGINES", value_delimiter = ',')]
     pub against: Vec<Engine>,
+
+    /// Compare with the answers in this folder too: q1.out to q22.out, as TPC-H's kit has them in dbgen/answers for
+    /// scale 1
+    #[arg(long, value_name = "DIR")]
+    pub answers: Option<PathBuf>,
 
     /// The Python whose module is asked with --against duckdb
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]

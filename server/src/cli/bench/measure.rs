@@ -7,6 +7,7 @@ use super::args::{Mode, TpchArgs};
 use super::data::Files;
 use super::duckdb::DuckDb;
 use super::profile::Profile;
+use super::published::Published;
 use crate::cli::local::{Answer, Plan, Session};
 use crate::error::{Error, Result};
 use crate::tpch::Query;
@@ -23,6 +24,8 @@ pub struct Bench<'a> {
     pub cpu: Option<Session>,
     /// DuckDB, if it is there.
     pub duckdb: Option<DuckDb>,
+    /// The published answers, if they are asked for.
+    pub published: Option<Published>,
 }
 
 /// Seconds of the runs of one query.
@@ -59,12 +62,23 @@ impl Times {
 /// What became of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
-    /// It is the CPU's.
+    /// It is that of all who were asked.
     Equal,
     /// It is not, and how.
     Wrong(String),
     /// Nobody looked, and why.
     Skipped(&'static str),
+}
+
+impl Check {
+    /// With what the comparison with another's answer found.
+    fn and(self, other: &str, found: Result<(), String>) -> Self {
+        match (self, found) {
+            (Self::Wrong(difference), _) => Self::Wrong(difference),
+            (_, Err(difference)) => Self::Wrong(format!("{other}: {difference}")),
+            (_, Ok(())) => Self::Equal,
+        }
+    }
 }
 
 /// How long another engine took, and its rows.
@@ -87,7 +101,7 @@ pub struct Measured {
     pub cpu: Option<f64>,
     /// On DuckDB, or why not.
     pub duckdb: Option<Result<Times, String>>,
-    /// Whether its answer was right, by the CPU's and by DuckDB's if both were asked.
+    /// Whether its answer was right, by all that were asked: the CPU, DuckDB and what is published.
     pub check: Check,
     /// Where its time goes, if that was asked for.
     pub profile: Option<Profile>,
@@ -135,11 +149,10 @@ impl Bench<'_> {
         let (mut check, cpu) = self.check(query, &sql, &plan, &answer).await?;
         let duckdb = self.on_duckdb(&sql)?;
         if let Some(Ok((_, rows))) = &duckdb {
-            check = match (check, agree(&answer, rows, &query.sort_keys())) {
-                (Check::Wrong(difference), _) => Check::Wrong(difference),
-                (_, Err(difference)) => Check::Wrong(format!("DuckDB: {difference}")),
-                (_, Ok(())) => Check::Equal,
-            };
+            check = check.and("DuckDB", agree(&answer, rows, &query.sort_keys()));
+        }
+        if let Some(published) = &self.published {
+            check = check.and("published", published.agree(query, &answer));
         }
         Ok(Measured {
             query,

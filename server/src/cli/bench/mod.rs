@@ -7,6 +7,7 @@ mod data;
 mod duckdb;
 mod measure;
 mod profile;
+mod published;
 mod report;
 
 use std::io::{Write, stderr, stdout};
@@ -21,6 +22,7 @@ use args::{Engine, Mode, TpchArgs, What};
 use data::Files;
 use duckdb::DuckDb;
 use measure::{Bench, Check};
+use published::Published;
 use report::Report;
 
 use super::local::{self, LocalServer, Session};
@@ -45,7 +47,12 @@ pub fn run(args: &BenchArgs) -> ExitCode {
 /// Prepares the data and measures; whether every query ran and was right.
 fn tpch(args: &TpchArgs) -> Result<bool> {
     args.check()?;
-    args.queries()?;
+    let queries = args.queries()?;
+    let published = args
+        .answers
+        .as_deref()
+        .map(|folder| Published::read(folder, &queries));
+    let published = published.transpose()?;
     let files = match (&args.url, &args.data) {
         (Some(_), None) => None,
         (Some(_), Some(folder)) => Some(Files::open(folder)?),
@@ -58,15 +65,23 @@ fn tpch(args: &TpchArgs) -> Result<bool> {
         match (&args.url, &files) {
             (None, Some(own)) => {
                 let config = local::config(&[&own.folder], &flags(args))?;
-                local::with_server(config, async |server| measure(args, Some(server), files).await).await
+                local::with_server(config, async |server| {
+                    measure(args, Some(server), files, published).await
+                })
+                .await
             }
-            _ => local::interruptible(measure(args, None, files)).await,
+            _ => local::interruptible(measure(args, None, files, published)).await,
         }
     })
 }
 
 /// Measures a server of this process, or the one at the URL.
-async fn measure(args: &TpchArgs, server: Option<&LocalServer>, files: Option<Files>) -> Result<bool> {
+async fn measure(
+    args: &TpchArgs,
+    server: Option<&LocalServer>,
+    files: Option<Files>,
+    published: Option<Published>,
+) -> Result<bool> {
     let url = match server {
         Some(server) => server.url().to_owned(),
         None => args.url.clone().unwrap_or_default(),
@@ -94,6 +109,7 @@ async fn measure(args: &TpchArgs, server: Option<&LocalServer>, files: Option<Fi
         session,
         cpu,
         duckdb,
+        published,
     };
     let mut report = Report::new(args, device, rates);
     print(&report.head(&described))?;

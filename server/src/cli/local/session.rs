@@ -1,11 +1,13 @@
 //! A session that asks statements and keeps whole answers. In: SQL. Out: batches and the time they took, from the
 //! call to the last batch; what a plan says of the GPU.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray};
 use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
 
 use crate::cli::sql::client::{Client, ConnectOptions, Credentials, Target, Trust};
 use crate::cli::sql::failure::{Failure, FailureKind, Outcome};
@@ -159,6 +161,33 @@ impl Answer {
         fields.map(|field| field.name().clone()).collect()
     }
 
+    /// The same rows, with text that ends before its trailing blanks.
+    ///
+    /// # Errors
+    /// Arrow's, in words.
+    pub fn without_trailing_blanks(&self) -> Result<Self, String> {
+        let trimmed = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
+            if !column.data_type().is_string() {
+                return Ok(column.clone());
+            }
+            let texts = cast(column, &DataType::Utf8View)?;
+            let texts = texts.as_string_view().iter();
+            let ends = texts.map(|text| text.map(|text| text.trim_end_matches(' ')));
+            Ok(Arc::new(ends.collect::<StringViewArray>()))
+        };
+        let batch = |batch: &RecordBatch| {
+            let columns = batch.columns().iter().map(trimmed);
+            let columns = columns.collect::<Result<Vec<_>, _>>()?;
+            let names = self.columns().into_iter().zip(columns);
+            RecordBatch::try_from_iter_with_nullable(names.map(|(name, column)| (name, column, true)))
+        };
+        let batches = self.batches.iter().map(batch).collect::<Result<_, _>>();
+        Ok(Self {
+            batches: batches.map_err(|error| error.to_string())?,
+            wall: self.wall,
+        })
+    }
+
     /// Compares the rows as a set, and those columns of them that `sorted_by` names in their order too. Floating-point
     /// numbers may differ in their last digits.
     ///
@@ -179,7 +208,7 @@ impl Answer {
             return Err(format!("columns {:?} against {:?}", types(ours), types(theirs)));
         }
         compare_rows(&ours.schema(), &self.batches, &expected.batches)?;
-        compare_order(&self.batches, &expected.batches, sorted_by)
+        compare_order(&self.batches, &expected.batches, sorted_by, &[])
     }
 
     /// As [`Answer::compare`], with rows whose columns have the same names and may have other types, which ours are cast
@@ -204,7 +233,7 @@ impl Answer {
         }
         let expected = std::slice::from_ref(expected);
         compare_rows_within(&schema, &ours, expected, within)?;
-        compare_order(&ours, expected, sorted_by)
+        compare_order(&ours, expected, sorted_by, within)
     }
 }
 
@@ -221,9 +250,7 @@ fn error_of(failure: Failure) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{ArrayRef, Float64Array, Int32Array};
+    use arrow::array::{Float64Array, Int32Array};
 
     use super::*;
 
