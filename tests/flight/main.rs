@@ -13,6 +13,7 @@ mod configuration;
 mod device;
 mod files;
 mod joins;
+mod kept_plans;
 mod limits;
 mod memory;
 mod narrow_keys;

@@ -7,7 +7,8 @@
 //! The modules in the order in which a name becomes a table: `session`, `external` (where a name or
 //! a path comes in), `location`, `pattern`, `roots` (what it stands for and whether it is allowed),
 //! `served`, `table`, `provider` (tables), `files`, `format`, `schema`, `partitions`, `listings`
-//! (opening one), `statistics`, `distinct` (what its footers say), `scanned` (naming the files of a plan), `mounted`, `local`, `stores`, `store_kinds`, `version`, `counters` (bytes).
+//! (opening one), `statistics`, `distinct` (what its footers say), `scanned`, `read_tables` (the files and the tables of a
+//! plan), `mounted`, `local`, `stores`, `store_kinds`, `version`, `counters` (bytes).
 
 mod catalogs;
 mod counters;
@@ -23,6 +24,7 @@ mod mounted;
 mod partitions;
 mod pattern;
 mod provider;
+mod read_tables;
 mod registry;
 mod roots;
 mod scanned;
@@ -60,6 +62,7 @@ use crate::security::rights::Rights;
 pub use catalogs::{CATALOG, SessionCatalogs};
 pub use counters::StoreCounts;
 pub use external::ExternalTableFactory;
+pub use read_tables::ReadTables;
 pub use scanned::with_files;
 pub use session::{SCHEMA, SessionSchema, TableInfo, TableKind};
 pub use settings::session_options;

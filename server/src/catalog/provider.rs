@@ -54,6 +54,11 @@ impl OpenTable {
         Ok(Self::for_statement(Arc::clone(&self.table), opened))
     }
 
+    /// What it is of, and as what it was opened.
+    pub fn parts(&self) -> (&Arc<FileTable>, &Arc<Opened>) {
+        (&self.table, &self.opened)
+    }
+
     async fn present(&self, session: &dyn Session) -> DataFusionResult<Arc<Opened>> {
         if self.for_one_statement && !self.opened.is_old() {
             return Ok(Arc::clone(&self.opened));

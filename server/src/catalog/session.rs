@@ -14,7 +14,7 @@ use datafusion::logical_expr::TableType;
 
 use super::format::Format;
 use super::provider::OpenTable;
-use super::table::{FileTable, Specification};
+use super::table::{FileTable, Opened, Specification};
 use super::{Catalog, Served};
 use crate::error::{Error, Result};
 use crate::security::rights::Rights;
@@ -125,6 +125,20 @@ impl SessionSchema {
                 "table {name} is served by this server: a session cannot make, replace or drop it"
             ))),
         }
+    }
+
+    /// Whether a name stands for a served table, which the session has no table of its own in place of.
+    pub fn serves(&self, name: &str) -> bool {
+        self.own_table(name).is_none() && self.served(name).is_some()
+    }
+
+    /// Whether the files of a table are listed now as they were when it was opened.
+    ///
+    /// # Errors
+    /// As [`FileTable::open`].
+    pub async fn has_unchanged(&self, table: &FileTable, opened: &Arc<Opened>) -> Result<bool> {
+        let now = table.open(self.catalog.opening_session()?).await?;
+        Ok(Arc::ptr_eq(&now, opened))
     }
 
     fn visible(&self) -> impl Iterator<Item = (&String, &Served)> {

@@ -94,6 +94,11 @@ impl Version {
 }
 
 impl Opened {
+    /// How many files were listed.
+    pub fn files(&self) -> usize {
+        self.found.iter().map(|found| found.files.len()).sum()
+    }
+
     /// Whether the listing is too old to be taken for the present state.
     pub fn is_old(&self) -> bool {
         self.verified

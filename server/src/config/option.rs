@@ -59,7 +59,7 @@ macro_rules! options {
         $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $scope:ident;)+
     }) => {
         $(#[$struct_doc])*
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct $struct { $($(#[doc = $doc])+ pub $name: $type,)+ }
 
         impl Default for $struct {

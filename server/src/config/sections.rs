@@ -210,6 +210,9 @@ options! {
         verify: bool = false, Session;
         /// For tests: which rarely taken path of scans, joins and aggregations is always taken.
         debug_force: DebugForce = DebugForce::None, Session;
+        /// Statements over served tables whose plans are kept, for all sessions. One that comes again while its tables' files and
+        /// its options are the same is not planned again. 0 keeps none.
+        plans_kept_max: usize = 256, Server;
         /// Threads that run queries on the CPU. 0 is one a core.
         cpu_threads: usize = 0, Server;
         /// Partitions that a query on the CPU is split into. 0 is as many as cpu_threads.

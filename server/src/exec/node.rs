@@ -83,6 +83,11 @@ impl GpuExec {
         }
     }
 
+    /// Whether all that it reads are files, so that it can run several times.
+    pub fn reads_files_only(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
     /// The pipelines that it runs.
     pub fn graph(&self) -> &PipelineGraph {
         &self.graph

@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod channel;
 pub mod offloading;
+pub mod plans;
 pub mod record;
 mod run;
 mod threads;
@@ -33,6 +34,7 @@ use crate::session::{Session, context};
 use crate::sql::{self, Kind, Statement};
 use admission::Admission;
 use channel::Receiver;
+use plans::Plans;
 use record::{Record, Records};
 use run::{Ended, Run, bound_plans};
 use threads::{AbortOnDrop, Threads};
@@ -42,6 +44,7 @@ pub struct Engine {
     threads: Threads,
     admission: Admission,
     records: Records,
+    plans: Plans,
     result_buffer_bytes: u64,
     buffered_bytes: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
@@ -103,6 +106,7 @@ impl Engine {
             threads: Threads::new(threads)?,
             admission: Admission::new(running_max, limits.queue_length_max, limits.queue_timeout.0),
             records: Records::default(),
+            plans: Plans::new(config.engine.plans_kept_max),
             result_buffer_bytes: limits.result_buffer_size.0,
             buffered_bytes: Arc::default(),
             metrics,
@@ -115,6 +119,11 @@ impl Engine {
         &self.records
     }
 
+    /// The plans that are kept.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
     /// How many queries wait for their turn.
     pub fn queued(&self) -> usize {
         self.admission.waiting()
@@ -125,17 +134,23 @@ impl Engine {
         self.buffered_bytes.load(Ordering::Relaxed)
     }
 
-    /// Plans one statement.
+    /// Plans one statement, or finds the plan that was kept of it.
     ///
     /// # Errors
     /// As [`sql::plan`]; `Unavailable` if the server drains.
-    pub async fn plan(&self, session: &Arc<Session>, text: &str) -> Result<Statement> {
+    pub async fn plan(self: &Arc<Self>, session: &Arc<Session>, text: &str) -> Result<Statement> {
         let _work = self.shutdown.admit()?;
-        let (session, text) = (Arc::clone(session), text.to_owned());
+        let (engine, session, text) = (Arc::clone(self), Arc::clone(session), text.to_owned());
         self.threads
             .run(async move {
                 let begun = Instant::now();
+                if let Some(kept) = engine.plans.statement(&session, &text).await {
+                    return Ok(kept);
+                }
                 let planned = sql::plan(&session, &text).await;
+                if let Ok(statement) = &planned {
+                    engine.plans.keep(&session, statement);
+                }
                 tracing::debug!(
                     elapsed_ms = begun.elapsed().as_secs_f64() * 1e3,
                     "statement planned"
@@ -168,6 +183,7 @@ impl Engine {
             session: Arc::clone(session),
             kind: statement.kind,
             plans,
+            kept: self.plans.of_statement(session, statement),
             schema: Arc::clone(&schema),
             record: Arc::clone(&record),
             ended: Ended::new(self, &record),

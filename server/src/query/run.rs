@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 
 use super::Engine;
 use super::channel::Sender;
+use super::plans::Kept;
 use super::record::Record;
 use crate::catalog::with_files;
 use crate::error::{Error, Result};
@@ -74,6 +75,8 @@ pub(super) struct Run {
     pub(super) work: WorkGuard,
     pub(super) kind: Kind,
     pub(super) plans: Vec<Plan>,
+    /// What is kept of the statement, which then has one plan.
+    pub(super) kept: Option<Arc<Kept>>,
     pub(super) schema: SchemaRef,
     pub(super) record: Arc<Record>,
     pub(super) ended: Ended,
@@ -115,7 +118,7 @@ impl Run {
                 continue;
             }
             let state = self.session.context().state();
-            let physical = plan.physical(&state).await?;
+            let physical = self.physical(plan, &state).await?;
             self.record.planned();
             tracing::debug!(
                 elapsed_ms = self.record.elapsed().as_secs_f64() * 1e3,
@@ -143,6 +146,24 @@ impl Run {
             }
         }
         Ok(())
+    }
+}
+
+impl Run {
+    /// The physical plan of `plan`, which may be kept.
+    async fn physical(&self, plan: &Plan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        let kept = match &self.kept {
+            Some(kept) if kept.is_present(&self.session).await => kept,
+            _ => return plan.physical(state).await,
+        };
+        if let Some(physical) = kept.physical() {
+            tracing::debug!("plan kept from before");
+            return Ok(physical);
+        }
+        let physical = plan.physical(state).await?;
+        kept.keep_physical(&physical);
+        // The one that is kept does not run.
+        kept.physical().map_or(Ok(physical), Ok)
     }
 }
 

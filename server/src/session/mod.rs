@@ -9,7 +9,7 @@ pub mod store;
 pub mod table;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub struct Session {
     context: SessionContext,
     config: Arc<Config>,
     options: Mutex<SessionOptions>,
+    /// Whether one of DataFusion's own options was set.
+    has_others: AtomicBool,
     table_memory: Arc<TableMemory>,
     prepared: Mutex<Handles<Arc<PreparedStatement>>>,
     results: Mutex<Handles<Arc<OpenResult>>>,
@@ -62,6 +64,7 @@ impl Session {
             catalog: Arc::clone(&base.catalog),
             config: Arc::clone(config),
             options: Mutex::new(SessionOptions::of(config)),
+            has_others: AtomicBool::new(false),
             table_memory: TableMemory::new(config.limits.session_table_memory.0),
             prepared: Mutex::new(Handles::new("prepared statements", config.limits.handles_max)),
             results: Mutex::new(Handles::new("open results", config.limits.handles_max)),
@@ -121,6 +124,16 @@ impl Session {
     /// As [`Session::set_option`].
     pub fn reset_option(&self, name: &str) -> Result<()> {
         self.set_option(name, &self.config.show(name)?)
+    }
+
+    /// One of DataFusion's own options is another than in a new session.
+    pub fn other_option_set(&self) {
+        self.has_others.store(true, Ordering::Release);
+    }
+
+    /// Whether its options of [`Session::options`] are all in which it may differ from a new session.
+    pub fn has_our_options_only(&self) -> bool {
+        !self.has_others.load(Ordering::Acquire)
     }
 
     /// The value of an option, the operator's ones included.

@@ -15,6 +15,7 @@ pub mod setting;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::TableReference;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement as PlanStatement};
 
@@ -50,6 +51,8 @@ pub struct Statement {
     pub schema: SchemaRef,
     /// Its parameters, in order.
     pub parameters: Vec<Parameter>,
+    /// The tables and views that its text names.
+    pub names: Vec<TableReference>,
 }
 
 impl Statement {
@@ -94,6 +97,7 @@ impl Statement {
 pub async fn plan(session: &Session, text: &str) -> Result<Statement> {
     let state = session.context().state();
     let parsed = parse::one(text, &state)?;
+    let names = state.resolve_table_references(&parsed).map_err(from_datafusion)?;
     let plan = match setting::of_parsed(session, &parsed)? {
         Some(plan) => plan,
         None => state.statement_to_plan(parsed).await.map_err(from_datafusion)?,
@@ -108,7 +112,8 @@ pub async fn plan(session: &Session, text: &str) -> Result<Statement> {
             .into_unoptimized_plan(),
         plan => plan,
     };
-    statement(session, &state, text, plan)
+    let planned = statement(session, &state, text, plan)?;
+    Ok(Statement { names, ..planned })
 }
 
 fn statement(session: &Session, state: &SessionState, text: &str, plan: LogicalPlan) -> Result<Statement> {
@@ -136,6 +141,7 @@ fn statement(session: &Session, state: &SessionState, text: &str, plan: LogicalP
         optimised,
         schema,
         parameters,
+        names: Vec::new(),
     })
 }
 

@@ -83,6 +83,7 @@ pub fn set(session: &Session, name: &str, value: &str) -> Result<()> {
             "unknown option {name}; SHOW ALL lists every option"
         )));
     }
+    session.other_option_set();
     state
         .config_mut()
         .options_mut()
@@ -101,6 +102,7 @@ pub fn reset(session: &Session, name: &str) -> Result<()> {
     refuse_runtime(name)?;
     let state = session.context().state_ref();
     let mut state = state.write();
+    session.other_option_set();
     state
         .config_mut()
         .options_mut()

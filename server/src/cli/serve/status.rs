@@ -47,6 +47,8 @@ impl Source {
             result_buffer_bytes: core.engine.buffered_bytes(),
             spill_bytes: core.runtime.disk_manager.used_disk_space(),
             footers_cached: core.runtime.cache_manager.get_file_metadata_cache().len(),
+            plans_kept: core.engine.plans().count(),
+            plans_reused: core.engine.plans().reused(),
             store: core
                 .catalog
                 .store_counts()

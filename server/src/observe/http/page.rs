@@ -125,6 +125,10 @@ fn write_memory(html: &mut String, status: &Status) -> fmt::Result {
         ("results waiting", units::bytes(totals.result_buffer_bytes)),
         ("spilled to disk", units::bytes(totals.spill_bytes)),
         ("footers cached", totals.footers_cached.to_string()),
+        (
+            "plans kept",
+            format!("{}, used again {} times", totals.plans_kept, totals.plans_reused),
+        ),
     ] {
         writeln!(html, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }

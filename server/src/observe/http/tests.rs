@@ -89,6 +89,8 @@ fn sample() -> Status {
             memory_limit_bytes: 14 << 30,
             result_buffer_bytes: 12 << 20,
             footers_cached: 3,
+            plans_kept: 7,
+            plans_reused: 11,
             ..Totals::default()
         },
     }

@@ -28,6 +28,10 @@ pub struct Totals {
     pub store: StoreTotals,
     /// Footers that the footer cache holds.
     pub footers_cached: usize,
+    /// Statements whose plans are kept.
+    pub plans_kept: usize,
+    /// Statements that were not planned since the start, because their plans were kept.
+    pub plans_reused: u64,
 }
 
 /// What was asked of object stores since the start.
@@ -53,6 +57,8 @@ pub(super) struct TotalsFamilies {
     result_buffer: IntGauge,
     spill: IntGauge,
     footers_cached: IntGauge,
+    plans_kept: IntGauge,
+    plans_reused: IntCounter,
     store_requests: IntCounter,
     store_errors: IntCounter,
     store_read: IntCounter,
@@ -80,6 +86,11 @@ impl TotalsFamilies {
             )?,
             spill: add.gauge("warpflight_spill_bytes", "Spill files on disk.")?,
             footers_cached: add.gauge("warpflight_footers_cached", "Parquet footers held in memory.")?,
+            plans_kept: add.gauge("warpflight_plans_kept", "Statements whose plans are kept.")?,
+            plans_reused: add.counter(
+                "warpflight_plans_reused_total",
+                "Statements that were not planned, because their plans were kept.",
+            )?,
             store_requests: add.counter(
                 "warpflight_store_requests_total",
                 "Requests to object stores, local files among them.",
@@ -111,6 +122,7 @@ impl TotalsFamilies {
             (&self.result_buffer, totals.result_buffer_bytes),
             (&self.spill, totals.spill_bytes),
             (&self.footers_cached, totals.footers_cached as u64),
+            (&self.plans_kept, totals.plans_kept as u64),
         ] {
             gauge.set(saturated(value));
         }
@@ -119,6 +131,7 @@ impl TotalsFamilies {
             (&self.store_errors, store.errors),
             (&self.store_read, store.read_bytes),
             (&self.store_written, store.written_bytes),
+            (&self.plans_reused, totals.plans_reused),
         ] {
             set_counter(counter, value);
         }
