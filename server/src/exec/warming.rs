@@ -182,14 +182,18 @@ struct Foresight<'a> {
 impl Foresight<'_> {
     /// The shapes that the joins of a pipeline read, and those that they may leave, the likeliest first.
     fn joins(&mut self, pipeline: &Pipeline, columns: Vec<ColumnShape>) -> (Shapes, Shapes) {
-        let tables = pipeline
-            .stages
-            .iter()
-            .map(|stage| self.tables.get(&stage.join.build));
-        match tables.collect::<Option<Vec<&Foretold>>>() {
-            Some(tables) => self.foreseen.joins(&pipeline.stages, &tables, columns),
-            None => (Vec::new(), vec![columns]),
+        let stages = &pipeline.stages;
+        let tables = stages.iter().map(|stage| self.tables.get(&stage.join.build));
+        let Some(tables) = tables.collect::<Option<Vec<&Foretold>>>() else {
+            return (Vec::new(), vec![columns]);
+        };
+        if tables.iter().any(|table| table.other.is_some()) {
+            let others: Vec<Foretold> = tables.iter().map(|table| table.otherwise()).collect();
+            let mut possible = Foreseen::default();
+            possible.joins(stages, &others.iter().collect::<Vec<_>>(), columns.clone());
+            self.foreseen.may_need(possible);
         }
+        self.foreseen.joins(stages, &tables, columns)
     }
 
     /// What a pipeline's sink leaves of columns of these shapes; what it reads of its own is added to `shapes`.
@@ -212,7 +216,8 @@ impl Foresight<'_> {
                 let build = Build::new(filters, outputs, spec.clone(), Force::None);
                 let unique = !self.repeats.has_several(id);
                 let width = pipeline.outputs.len();
-                let (kept, table) = self.foreseen.build(&build, width, unique, columns);
+                let key = (unique, self.repeats.key_values(id));
+                let (kept, table) = self.foreseen.build(&build, width, key, columns);
                 shapes.push(kept);
                 self.tables.entry(id).or_insert(table).columns.clone()
             }

@@ -116,20 +116,24 @@ impl Foreseen {
         self.certain.extend(source(keys));
     }
 
-    /// Those of a join's table of `width` columns, of which a key is thought to have one row at most or not; returns the
-    /// shapes of the columns that are kept for it, and what is thought of the table.
+    /// Those of a join's table of `width` columns; returns the shapes of the columns that are kept for it, and what is
+    /// thought of the table. Of its `key` is said whether it is thought to have one row at most, and how many values there
+    /// may be from the least to the greatest.
     pub fn build(
         &mut self,
         build: &Build,
         width: usize,
-        unique: bool,
+        key: (bool, Option<u64>),
         columns: &[ColumnShape],
     ) -> (Vec<ColumnShape>, Foretold) {
         let kept = self.rows(build.rows(), columns);
         for generated in build.foreseen(&kept) {
             self.certain.extend(source(generated));
         }
-        let foretold = build.foretold(kept.iter().take(width).copied().collect(), unique);
+        let foretold = build.foretold(kept.iter().take(width).copied().collect(), key);
+        if foretold.other.is_some() {
+            self.possible.extend(source(build.find_groups(&kept)));
+        }
         (kept, foretold)
     }
 

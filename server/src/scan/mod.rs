@@ -42,6 +42,7 @@ pub use fetched::Fetched;
 pub use names::{PageCheck, PageNames};
 pub use narrow::{Narrowing, numbers};
 pub use readers::Turn;
+pub use repeats::ColumnAbout;
 pub use seek::{SomeColumns, Sought};
 pub use spec::ScanSpec;
 pub use unpruned::unpruned;

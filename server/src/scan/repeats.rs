@@ -1,7 +1,9 @@
-//! Which columns surely hold some value more than once.
+//! What is known of columns before they are read: which surely hold some value more than once, and how far apart values
+//! may lie.
 //!
-//! In: a scan, and footers that are known before it is opened. Out: for each of its columns whether there are more rows
-//! than its least and greatest value leave room for. What is filtered later may leave fewer: it is for guesses alone.
+//! In: a scan, and footers that are known before it is opened. Out: for each of its columns how many values there are
+//! between its least and its greatest, and whether there are more rows. What is filtered later may leave fewer: it is
+//! for guesses alone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,9 +19,18 @@ use crate::catalog::footer::{integers, leaf};
 /// there, and of others each has nearly the whole range.
 const GROUPS_ASKED: usize = 16;
 
+/// What is known of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ColumnAbout {
+    /// Whether it surely holds some value more than once.
+    pub repeats: bool,
+    /// How many integers lie between its least and its greatest value, these among them.
+    pub values: Option<u64>,
+}
+
 impl ScanSpec {
-    /// For each column of [`Self::schema`], whether it holds a value twice, as far as footers that are known tell.
-    pub fn repeats_about(&self, context: &TaskContext) -> Vec<bool> {
+    /// What footers that are known tell of each column of [`Self::schema`].
+    pub fn columns_about(&self, context: &TaskContext) -> Vec<ColumnAbout> {
         let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
         // A file that is read in parts is there once for each of them.
         let mut seen = HashSet::new();
@@ -28,16 +39,19 @@ impl ScanSpec {
         let footers: Option<Vec<Arc<ParquetMetaData>>> =
             files.map(|meta| kept_footer(cache.as_ref(), meta)).collect();
         let footers = footers.unwrap_or_default();
-        let rows: i64 = footers
-            .iter()
-            .map(|footer| footer.file_metadata().num_rows())
-            .sum();
+        let rows = footers.iter().map(|footer| footer.file_metadata().num_rows());
+        let rows = u64::try_from(rows.sum::<i64>()).unwrap_or_default();
         let asked = asked(&footers);
-        let repeats = |&column: &usize| {
+        let about = |&column: &usize| {
             let is_in_files = column < self.file_columns;
-            is_in_files && values(&asked, self.table_schema.field(column).name()) < i128::from(rows)
+            let name = self.table_schema.field(column).name();
+            let values = is_in_files.then(|| values(&asked, name)).flatten();
+            ColumnAbout {
+                repeats: values.is_some_and(|values| values < rows),
+                values,
+            }
         };
-        self.columns.iter().map(repeats).collect()
+        self.columns.iter().map(about).collect()
     }
 }
 
@@ -52,17 +66,13 @@ fn asked(footers: &[Arc<ParquetMetaData>]) -> Vec<(&ParquetMetaData, &RowGroupMe
     (0..count).map(|at| groups[place(at)]).collect()
 }
 
-/// How many values an integer column may have; as many as one likes where that is not known.
-fn values(groups: &[(&ParquetMetaData, &RowGroupMetaData)], name: &str) -> i128 {
+/// How many values an integer column may have, where that is known.
+fn values(groups: &[(&ParquetMetaData, &RowGroupMetaData)], name: &str) -> Option<u64> {
     let range = |(footer, group): &(&ParquetMetaData, &RowGroupMetaData)| {
         leaf(footer, name).and_then(|leaf| integers(group.column(leaf)))
     };
-    let ranges: Option<Vec<(i64, i64)>> = groups.iter().map(range).collect();
-    let ranges = ranges.unwrap_or_default();
-    let least = ranges.iter().map(|range| range.0).min();
-    let greatest = ranges.iter().map(|range| range.1).max();
-    match least.zip(greatest) {
-        Some((least, greatest)) => i128::from(greatest) - i128::from(least) + 1,
-        None => i128::MAX,
-    }
+    let ranges: Vec<(i64, i64)> = groups.iter().map(range).collect::<Option<_>>()?;
+    let least = ranges.iter().map(|range| range.0).min()?;
+    let greatest = ranges.iter().map(|range| range.1).max()?;
+    Some(greatest.abs_diff(least).saturating_add(1))
 }

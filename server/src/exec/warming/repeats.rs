@@ -1,30 +1,35 @@
-//! Which joins will find several rows for one key.
+//! Which joins will find several rows for one key, and how far apart their keys may lie.
 //!
-//! In: pipelines, and what footers tell of the columns that they read. Out: for each column, whether it surely holds
-//! some value more than once, and so for the key of each table. It is a guess about which kernels will be needed:
-//! filters may leave fewer rows, and columns of which nothing is known are taken for such that repeat nothing.
+//! In: pipelines, and what footers tell of the columns that they read. Out: the same for the columns that they leave, and
+//! for the key of each table. It is a guess about which kernels will be needed: filters may leave fewer rows, and columns
+//! of which nothing is known are taken for such that repeat nothing.
 
 use datafusion::execution::TaskContext;
 
 use crate::pipeline::expr::{Expr, Node};
 use crate::pipeline::{JoinSpec, Pipeline, PipelineId, Sink, Source};
+use crate::scan::ColumnAbout;
 
-/// For each column, whether it repeats values.
-type Columns = Vec<bool>;
+type Columns = Vec<ColumnAbout>;
 
 /// What is known of the pipelines so far.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     /// The columns that each pipeline leaves.
     left: Vec<Columns>,
-    /// Whether each pipeline builds a table in which a key has several rows.
-    several: Vec<bool>,
+    /// What is known of the key of the table that each pipeline builds.
+    keys: Vec<ColumnAbout>,
 }
 
 impl Repeats {
     /// Whether a table that the pipeline builds has several rows of one key.
     pub(super) fn has_several(&self, id: PipelineId) -> bool {
-        self.several.get(id) == Some(&true)
+        self.keys.get(id).is_some_and(|key| key.repeats)
+    }
+
+    /// How many values there may be from the least key to the greatest of a table that the pipeline builds.
+    pub(super) fn key_values(&self, id: PipelineId) -> Option<u64> {
+        self.keys.get(id)?.values
     }
 
     /// Takes the next pipeline.
@@ -33,25 +38,31 @@ impl Repeats {
         for stage in &pipeline.stages {
             columns = self.joined(columns, &stage.join);
         }
-        let repeated = |expr: &Expr| is_repeated(expr, &columns);
-        let outputs = pipeline.outputs.iter().map(repeated).collect();
-        let (left, several) = match &pipeline.sink {
-            Sink::Build(spec) => (outputs, repeats(&spec.keys, &columns)),
+        let outputs = pipeline.outputs.iter().map(|output| about(output, &columns));
+        let outputs = outputs.collect();
+        let (left, key) = match &pipeline.sink {
+            Sink::Build(spec) => (outputs, of_key(&spec.keys, &columns)),
             Sink::Aggregate(spec) => {
                 let is_key_alone = spec.keys.len() == 1 && spec.sets.is_empty();
-                let keys = spec.keys.iter().map(|key| !is_key_alone && repeated(key));
-                let values = spec.outcomes.iter().map(|_| false);
-                (keys.chain(values).collect(), false)
+                let keys = spec.keys.iter().map(|key| {
+                    let key = about(key, &columns);
+                    ColumnAbout {
+                        repeats: key.repeats && !is_key_alone,
+                        ..key
+                    }
+                });
+                let values = spec.outcomes.iter().map(|_| ColumnAbout::default());
+                (keys.chain(values).collect(), ColumnAbout::default())
             }
-            _ => (outputs, false),
+            _ => (outputs, ColumnAbout::default()),
         };
         self.left.push(left);
-        self.several.push(several);
+        self.keys.push(key);
     }
 
     fn source(&self, pipeline: &Pipeline, context: &TaskContext) -> Columns {
         match &pipeline.source {
-            Source::Scan(spec) => spec.repeats_about(context),
+            Source::Scan(spec) => spec.columns_about(context),
             Source::Pipelines(ids) => match &ids[..] {
                 [id] => self.left.get(*id).cloned().unwrap_or_default(),
                 // What is in one may be in another too, which nobody knows.
@@ -64,37 +75,37 @@ impl Repeats {
     /// The columns behind a join of rows with these.
     fn joined(&self, mut rows: Columns, join: &JoinSpec) -> Columns {
         let mut table = self.left.get(join.build).cloned().unwrap_or_default();
-        table.resize(join.table.fields().len(), false);
+        table.resize(join.table.fields().len(), ColumnAbout::default());
         if !join.passes_rows() {
             return table;
         }
-        rows.resize(join.input.fields().len(), false);
+        rows.resize(join.input.fields().len(), ColumnAbout::default());
         if !join.adds_columns() {
             return rows;
         }
-        if repeats(&join.keys, &rows) {
-            table.fill(true);
+        if of_key(&join.keys, &rows).repeats {
+            table.iter_mut().for_each(|column| column.repeats = true);
         }
         if self.has_several(join.build) {
-            rows.fill(true);
+            rows.iter_mut().for_each(|column| column.repeats = true);
         }
         [rows, table].concat()
     }
 }
 
-/// Whether rows with the same `keys` are sure to be there: of several columns nobody knows how they go together.
-fn repeats(keys: &[Expr], columns: &[bool]) -> bool {
+/// What is known of the `keys` of rows: of several columns nobody knows how they go together.
+fn of_key(keys: &[Expr], columns: &[ColumnAbout]) -> ColumnAbout {
     match keys {
-        [key] => is_repeated(key, columns),
-        _ => false,
+        [key] => about(key, columns),
+        _ => ColumnAbout::default(),
     }
 }
 
-/// Whether an expression is a column that repeats values, cast or not.
-fn is_repeated(expr: &Expr, columns: &[bool]) -> bool {
+/// What is known of an expression: of a column, cast or not.
+fn about(expr: &Expr, columns: &[ColumnAbout]) -> ColumnAbout {
     match &expr.node {
-        Node::Column(at, _) => columns.get(*at) == Some(&true),
-        Node::Cast { value, .. } => is_repeated(value, columns),
-        _ => false,
+        Node::Column(at, _) => columns.get(*at).copied().unwrap_or_default(),
+        Node::Cast { value, .. } => about(value, columns),
+        _ => ColumnAbout::default(),
     }
 }

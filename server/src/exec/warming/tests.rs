@@ -22,7 +22,7 @@ use crate::offload::offload;
 
 const ROWS: i64 = 500;
 
-const QUERIES: [&str; 15] = [
+const QUERIES: [&str; 17] = [
     "select flag, sum(price), sum(price * (1 - discount)), avg(discount), count(*) from t where day <= date '1970-12-01' \
      group by flag order by flag",
     "select sum(price * discount) from t where discount between 0.05 and 0.07 and id < 240",
@@ -39,6 +39,9 @@ const QUERIES: [&str; 15] = [
     // One row for each key, and several: more rows than there are days.
     "select a.id, b.price, b.flag from t a join t b on a.id = b.id where a.price > 100 order by 1 limit 10",
     "select a.day, count(*), sum(b.price) from t a join t b on a.day = b.day where b.id % 3 = 0 group by a.day order by 1",
+    // Keys far apart, of which filters may leave few enough to be found as groups, and those of which they do not.
+    "select count(*), sum(a.price) from t a join t b on a.far = b.far where b.price > 400",
+    "select a.id, b.flag from t a left join (select * from t where price > 400) b on a.far = b.far order by 1, 2",
     // Narrow keys, which share words, and a value beside the number of its group.
     "select day, id > 9 as b, cast(maybe as tinyint) as i, cast(id % 7 as smallint unsigned) as u, cast(discount as float) as f, \
      count(distinct cast(id as int)), count(distinct cast(price as float)) from t group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
@@ -84,6 +87,11 @@ fn write(path: &Path, nulls: bool) {
             Arc::new(Date32Array::from_iter_values(
                 ids.clone().map(|id| id as i32 % 400),
             )),
+        ),
+        (
+            "far",
+            false,
+            Arc::new(ids.clone().map(|id| Some(id * 100_003)).collect::<Int64Array>()),
         ),
         ("maybe", true, Arc::new(ids.map(maybe).collect::<Int64Array>())),
     ];

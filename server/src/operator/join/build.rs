@@ -25,8 +25,8 @@ use crate::pipeline::kernels::{
 
 /// Dense keys may leave this many times as many entries free as there are rows.
 const DENSE_TIMES: u64 = 64;
-/// Entries that are always few enough.
-const DENSE_MIN: u64 = 1 << 20;
+/// Entries that are always few enough: what they take lies in the cache of second level.
+const DENSE_MIN: u64 = 1 << 22;
 /// Keys that a table has room for at first where it is made to grow.
 const KEYS_FORCED: usize = 4;
 /// Of the device's memory, what entries of dense keys may take at most: a part of so many.
@@ -84,8 +84,13 @@ impl Build {
         match (self.dense_key(), &self.keys[..]) {
             (Some(key), _) => vec![key_range(kept, key), dense_entries(kept, key)],
             (None, []) => Vec::new(),
-            (None, _) => vec![self.grouping().and_then(|grouping| grouping.find(kept))],
+            (None, _) => vec![self.find_groups(kept)],
         }
+    }
+
+    /// The kernel that finds its keys as groups.
+    pub(in crate::operator) fn find_groups(&self, kept: &[ColumnShape]) -> Result<Generated, String> {
+        self.grouping()?.find(kept)
     }
 
     /// Takes the rows of `batch`, which `space` holds.
@@ -230,6 +235,14 @@ impl Build {
                 .grouping()
                 .map_or(Lookup::Single, |grouping| Lookup::Groups(grouping.layout)),
         }
+    }
+
+    /// How keys may have to be found too: as groups, where there may be too many `values` between the least and the greatest
+    /// of what filters leave.
+    pub(super) fn other_lookup(&self, values: Option<u64>) -> Option<Lookup> {
+        let may_be_sparse = self.dense_key().is_some() && values.is_some_and(|values| values > DENSE_MIN);
+        let grouping = may_be_sparse.then(|| self.grouping().ok()).flatten();
+        grouping.map(|grouping| Lookup::Groups(grouping.layout))
     }
 
     /// The keys as groups.

@@ -18,6 +18,8 @@ use crate::pipeline::kernels::{Generated, Lookup, count_matches, look_up, mask};
 pub struct Foretold {
     /// How its keys will be found.
     pub lookup: Lookup,
+    /// How they may have to be found too.
+    pub other: Option<Lookup>,
     /// Whether a key is thought to have one row at most.
     pub unique: bool,
     /// Its columns.
@@ -37,11 +39,26 @@ pub struct ForeseenJoins {
 
 impl Build {
     /// The table that it is thought to make of columns of these shapes.
-    pub(in crate::operator) fn foretold(&self, columns: Vec<ColumnShape>, unique: bool) -> Foretold {
+    pub(in crate::operator) fn foretold(
+        &self,
+        columns: Vec<ColumnShape>,
+        (unique, values): (bool, Option<u64>),
+    ) -> Foretold {
         Foretold {
             lookup: self.likely_lookup(),
+            other: self.other_lookup(values),
             unique,
             columns,
+        }
+    }
+}
+
+impl Foretold {
+    /// The same, with keys found in the other way, if there is one.
+    pub fn otherwise(&self) -> Self {
+        Self {
+            lookup: self.other.clone().unwrap_or_else(|| self.lookup.clone()),
+            ..self.clone()
         }
     }
 }

@@ -33,6 +33,13 @@ async fn in_parts(folder: &Path) -> SessionContext {
     context
 }
 
+/// Of two times a thousand rows of [`numbers`], the second ones from 1000 on.
+const VALUES: [Option<u64>; 5] = [Some(2000), Some(7), None, None, Some(1000)];
+
+fn repeats(columns: &[crate::scan::ColumnAbout]) -> Vec<bool> {
+    columns.iter().map(|column| column.repeats).collect()
+}
+
 #[tokio::test]
 async fn more_rows_than_values_in_between() {
     let folder = folder();
@@ -49,8 +56,10 @@ async fn more_rows_than_values_in_between() {
     register(&context, "x", folder.path()).await;
     let node = source(&context, "select * from x").await;
     let spec = ScanSpec::of(node.downcast_ref().unwrap()).unwrap();
-    let found = spec.repeats_about(&context.task_ctx());
-    assert_eq!(found, [false, true, false, false, true]);
+    let found = spec.columns_about(&context.task_ctx());
+    assert_eq!(repeats(&found), [false, true, false, false, true]);
+    let values = found.iter().map(|column| column.values);
+    assert_eq!(values.collect::<Vec<_>>(), VALUES);
     let parts = source(
         &in_parts(folder.path()).await,
         "select * from x where id * 2 >= 0",
@@ -58,7 +67,7 @@ async fn more_rows_than_values_in_between() {
     .await;
     let parts = ScanSpec::of(parts.downcast_ref().unwrap()).unwrap();
     assert!(parts.files.len() > 2, "files are read in parts");
-    assert_eq!(parts.repeats_about(&context.task_ctx()), found);
+    assert_eq!(parts.columns_about(&context.task_ctx()), found);
     let some = source(&context, "select sorted, id from x").await;
     let some = ScanSpec::of(some.downcast_ref().unwrap()).unwrap();
     let expected: Vec<bool> = some
@@ -67,9 +76,12 @@ async fn more_rows_than_values_in_between() {
         .iter()
         .map(|field| field.name() == "sorted")
         .collect();
-    assert_eq!(some.repeats_about(&context.task_ctx()), expected);
+    assert_eq!(repeats(&some.columns_about(&context.task_ctx())), expected);
     let nothing_known = SessionContext::new();
-    assert_eq!(spec.repeats_about(&nothing_known.task_ctx()), [false; 5]);
+    assert_eq!(
+        repeats(&spec.columns_about(&nothing_known.task_ctx())),
+        [false; 5]
+    );
 }
 
 #[tokio::test]
@@ -81,5 +93,5 @@ async fn files_without_rows_repeat_nothing() {
     register(&context, "x", folder.path()).await;
     let node = source(&context, "select * from x").await;
     let spec = ScanSpec::of(node.downcast_ref().unwrap()).unwrap();
-    assert_eq!(spec.repeats_about(&context.task_ctx()), [false; 5]);
+    assert_eq!(repeats(&spec.columns_about(&context.task_ctx())), [false; 5]);
 }
