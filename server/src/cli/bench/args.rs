@@ -10,14 +10,15 @@ use crate::tpch::Query;
 const ABOUT: &str = "The 22 queries of the TPC-H benchmark.\n\n\
         Generates the data if it is not there, starts a server within this process, asks it each query through the \
         client of `warpflight sql`, and compares each answer with the one that the CPU gives, and with DuckDB's and the \
-        published ones where those are asked for. A time is that of a whole query, from the client's call to its last batch. The first run of a query, which may also compile \
-        kernels, is shown apart; median and best are those of the others.\n\n\
+        published ones where those are asked for. A time is that of a whole query, from the client's call to its last \
+        batch. The first run of a query, which is planned and may also compile kernels, is shown apart; median and best \
+        are those of the others, whose plan is kept unless WARPFLIGHT_PLANS_KEPT_MAX=0.\n\n\
         bytes: the columns that a query names, compressed, each counted once, from the files' footers. PCIe and HBM: \
         the time that copying so many bytes to the device, or within it, takes at the rates measured at the start, \
         as a share of the median. GPU: all if the device runs the whole query, part if the CPU runs some of it, none \
         if all. Factors are the other's time divided by the median: above 1, the other takes longer.\n\n\
-        --profile adds a table in milliseconds: the whole query; planning; reading (while at least one partition is \
-        read); the device's time for decoding, for finding rows in the tables of joins, for building those, for groups, \
+        --profile adds a table in milliseconds: the whole query; planning, where it is new; reading (while at least one \
+        partition is read); the device's time for decoding, for finding rows in the tables of joins, for building those, for groups, \
         for sorting and windows, and for rows that are filtered and computed on their way. They overlap.\n\n\
         The server takes its options from the environment, as `serve` does: WARPFLIGHT_PARTITIONS_IN_FLIGHT=8.";
 
