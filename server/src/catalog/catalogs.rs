@@ -3,14 +3,17 @@
 //!
 //! In: names of catalogs and schemas. Out: those. What a session creates lives and ends with it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
+use datafusion::common::TableReference;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, TableType};
+use datafusion::prelude::SessionContext;
 
 use super::session::{SCHEMA, SessionSchema, TableInfo, TableKind};
 use crate::error::{Error, Result};
@@ -33,6 +36,13 @@ impl SessionCatalogs {
                 own: Arc::default(),
             }),
         }
+    }
+
+    /// Those of a session's context.
+    pub fn of(context: &SessionContext) -> Option<Arc<Self>> {
+        let state = context.state_ref();
+        let catalogs: Arc<dyn Any + Send + Sync> = Arc::clone(state.read().catalog_list()) as _;
+        catalogs.downcast().ok()
     }
 
     /// The schema `public`.
@@ -68,12 +78,15 @@ impl SessionCatalogs {
             DdlStatement::DropView(drop) => &drop.name,
             _ => return Ok(()),
         };
-        let elsewhere = table.catalog().is_some_and(|catalog| catalog != CATALOG)
-            || table.schema().is_some_and(|schema| schema != SCHEMA);
-        match elsewhere {
-            true => Ok(()),
-            false => self.catalog.public.check_own(table.table()),
+        match is_public(table) {
+            true => self.catalog.public.check_own(table.table()),
+            false => Ok(()),
         }
+    }
+
+    /// Whether a name stands for a served table, which the session has no table of its own in place of.
+    pub fn serves(&self, name: &TableReference) -> bool {
+        is_public(name) && self.catalog.public.serves(name.table())
     }
 
     /// All tables that the session sees, by schema and name; not those of `information_schema`.
@@ -96,6 +109,12 @@ impl SessionCatalogs {
         tables.sort_by(|one, other| (&one.schema, &one.name).cmp(&(&other.schema, &other.name)));
         Ok(tables)
     }
+}
+
+/// Whether a name is one in the schema `public`.
+fn is_public(name: &TableReference) -> bool {
+    name.catalog().is_none_or(|catalog| catalog == CATALOG)
+        && name.schema().is_none_or(|schema| schema == SCHEMA)
 }
 
 impl CatalogProviderList for SessionCatalogs {

@@ -10,9 +10,9 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::SessionCatalogs;
 use super::provider::OpenTable;
 use super::table::{FileTable, Opened};
-use super::{CATALOG, SCHEMA, SessionCatalogs};
 use crate::error::Result;
 
 /// See the module.
@@ -75,11 +75,7 @@ impl ReadTables {
 
     /// Whether each name is that of a served table: the user may read it, and the session has none of its own in its place.
     fn are_named(&self, catalogs: &SessionCatalogs) -> bool {
-        self.names.iter().all(|name| {
-            name.catalog().is_none_or(|catalog| catalog == CATALOG)
-                && name.schema().is_none_or(|schema| schema == SCHEMA)
-                && catalogs.public().serves(name.table())
-        })
+        self.names.iter().all(|name| catalogs.serves(name))
     }
 
     async fn are_unchanged(

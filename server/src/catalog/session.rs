@@ -119,7 +119,7 @@ impl SessionSchema {
     /// # Errors
     /// `Sql` if it is a served table that the session sees.
     pub fn check_own(&self, name: &str) -> Result<()> {
-        match self.own_table(name).is_none() && self.served(name).is_some() {
+        match self.serves(name) {
             false => Ok(()),
             true => Err(Error::sql(format!(
                 "table {name} is served by this server: a session cannot make, replace or drop it"

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::job::Job;
 use super::stop::{Stop, StopOnDrop};
+use crate::config::sections::EngineOptions;
 use crate::error::Error;
 use crate::operator::Gpu;
 use crate::pipeline::PipelineGraph;
@@ -83,9 +84,9 @@ impl GpuExec {
         }
     }
 
-    /// Whether all that it reads are files, so that it can run several times.
-    pub fn reads_files_only(&self) -> bool {
-        self.inputs.is_empty()
+    /// Whether it can run several times, all that it reads being files, and does so under these options.
+    pub fn runs_again_under(&self, engine: &EngineOptions) -> bool {
+        self.inputs.is_empty() && self.settings.engine == *engine
     }
 
     /// The pipelines that it runs.

@@ -144,12 +144,15 @@ impl Engine {
         self.threads
             .run(async move {
                 let begun = Instant::now();
-                if let Some(kept) = engine.plans.statement(&session, &text).await {
+                let key = engine.plans.key(&session, &text);
+                if let Some(key) = &key
+                    && let Some(kept) = engine.plans.statement(&session, key).await
+                {
                     return Ok(kept);
                 }
                 let planned = sql::plan(&session, &text).await;
-                if let Ok(statement) = &planned {
-                    engine.plans.keep(&session, statement);
+                if let (Some(key), Ok(statement)) = (key, &planned) {
+                    engine.plans.keep(&session, key, statement);
                 }
                 tracing::debug!(
                     elapsed_ms = begun.elapsed().as_secs_f64() * 1e3,

@@ -33,7 +33,7 @@ pub struct Plans {
 
 /// What a plan is made from, but for tables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub struct Key {
     text: Arc<str>,
     engine: EngineOptions,
 }
@@ -42,6 +42,7 @@ struct Key {
 #[derive(Debug)]
 pub struct Kept {
     statement: Statement,
+    engine: EngineOptions,
     tables: ReadTables,
     physical: OnceLock<Arc<dyn ExecutionPlan>>,
 }
@@ -66,11 +67,21 @@ impl Plans {
         self.reused.load(Ordering::Relaxed)
     }
 
-    /// The statement of `text`, if it was planned for the tables as the session finds them now.
-    pub async fn statement(&self, session: &Session, text: &str) -> Option<Statement> {
-        let kept = self.of(session, text)?;
+    /// What the plan of `text` is found by, as the session's options are now; none if it is not kept.
+    pub fn key(&self, session: &Session, text: &str) -> Option<Key> {
+        let may_be_kept = self.most > 0 && text.len() <= TEXT_BYTES_MAX && session.has_our_options_only();
+        may_be_kept.then(|| Key {
+            text: text.into(),
+            engine: session.options().engine,
+        })
+    }
+
+    /// The statement of `key`, if it was planned for the tables as the session finds them now.
+    pub async fn statement(&self, session: &Session, key: &Key) -> Option<Statement> {
+        let kept = self.of(key)?;
+        let catalogs = SessionCatalogs::of(session.context())?;
         // Whatever keeps a table from being opened is said when the statement is planned.
-        let is_same = kept.tables.are_found(catalogs(session).as_ref()?).await;
+        let is_same = kept.tables.are_found(&catalogs).await;
         if !is_same.unwrap_or(false) {
             return None;
         }
@@ -79,18 +90,18 @@ impl Plans {
         Some(kept.statement.clone())
     }
 
-    /// Keeps a statement that was just planned, if it can be kept.
-    pub fn keep(&self, session: &Session, statement: &Statement) {
-        if self.most == 0
-            || !session.has_our_options_only()
+    /// Keeps a statement that was planned since its `key` was made, if it can be kept.
+    pub fn keep(&self, session: &Session, key: Key, statement: &Statement) {
+        // An option that was set in between may be in the plan, or not.
+        let is_same = self.key(session, &statement.text).as_ref() == Some(&key);
+        if !is_same
             || statement.kind != Kind::Query
-            || statement.text.len() > TEXT_BYTES_MAX
             || statement.optimised.is_none()
             || !is_immutable(&statement.plan)
         {
             return;
         }
-        let tables = catalogs(session)
+        let tables = SessionCatalogs::of(session.context())
             .and_then(|catalogs| ReadTables::of(&catalogs, &statement.names, &statement.plan))
             .filter(|tables| tables.files() <= FILES_MAX);
         let Some(tables) = tables else {
@@ -98,11 +109,12 @@ impl Plans {
         };
         let kept = Kept {
             statement: statement.clone(),
+            engine: key.engine.clone(),
             tables,
             physical: OnceLock::new(),
         };
         let mut all = lock(&self.kept);
-        all.put(key(session, &statement.text), Arc::new(kept));
+        all.put(key, Arc::new(kept));
         while all.len() > self.most {
             all.pop();
         }
@@ -110,22 +122,20 @@ impl Plans {
 
     /// What is kept of this very statement, under the options that the session has now.
     pub fn of_statement(&self, session: &Session, statement: &Statement) -> Option<Arc<Kept>> {
-        let kept = self.of(session, &statement.text)?;
+        let kept = self.of(&self.key(session, &statement.text)?)?;
         // The text of one that was planned at another time, perhaps with other tables, lies elsewhere.
         Arc::ptr_eq(&kept.statement.text, &statement.text).then_some(kept)
     }
 
-    fn of(&self, session: &Session, text: &str) -> Option<Arc<Kept>> {
-        let may_be_kept = self.most > 0 && text.len() <= TEXT_BYTES_MAX && session.has_our_options_only();
-        let key = may_be_kept.then(|| key(session, &Arc::from(text)))?;
-        lock(&self.kept).get(&key).cloned()
+    fn of(&self, key: &Key) -> Option<Arc<Kept>> {
+        lock(&self.kept).get(key).cloned()
     }
 }
 
 impl Kept {
     /// Whether the session still finds the tables as they were planned with.
     pub async fn is_present(&self, session: &Session) -> bool {
-        match catalogs(session) {
+        match SessionCatalogs::of(session.context()) {
             Some(catalogs) => self.tables.are_still_found(&catalogs).await.unwrap_or(false),
             None => false,
         }
@@ -138,30 +148,15 @@ impl Kept {
         reset_plan_states(Arc::clone(kept)).ok()
     }
 
-    /// Keeps a physical plan that has not run, if it can run several times.
-    pub fn keep_physical(&self, physical: &Arc<dyn ExecutionPlan>) {
+    /// Keeps a physical plan that has not run, if it can run several times, and no option was set since it was asked for.
+    pub fn keep_physical(&self, session: &Session, physical: &Arc<dyn ExecutionPlan>) {
         // Operators of the CPU may share what they learn with the scans below, which then leave out rows of the next run.
-        let runs_again = physical
-            .downcast_ref::<GpuExec>()
-            .is_some_and(GpuExec::reads_files_only);
-        if runs_again {
+        let on_gpu = physical.downcast_ref::<GpuExec>();
+        let runs_again = on_gpu.is_some_and(|node| node.runs_again_under(&self.engine));
+        if runs_again && session.has_our_options_only() {
             self.physical.get_or_init(|| Arc::clone(physical));
         }
     }
-}
-
-fn key(session: &Session, text: &Arc<str>) -> Key {
-    Key {
-        text: Arc::clone(text),
-        engine: session.options().engine,
-    }
-}
-
-fn catalogs(session: &Session) -> Option<Arc<SessionCatalogs>> {
-    let state = session.context().state_ref();
-    let catalogs = Arc::clone(state.read().catalog_list());
-    let catalogs: Arc<dyn std::any::Any + Send + Sync> = catalogs;
-    catalogs.downcast().ok()
 }
 
 /// Whether a plan has the same answer as long as its tables have the same rows.

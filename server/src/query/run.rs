@@ -161,7 +161,7 @@ impl Run {
             return Ok(physical);
         }
         let physical = plan.physical(state).await?;
-        kept.keep_physical(&physical);
+        kept.keep_physical(&self.session, &physical);
         // The one that is kept does not run.
         kept.physical().map_or(Ok(physical), Ok)
     }

@@ -25,8 +25,7 @@ use crate::session::table::SessionTable;
 /// `Sql` if the name is taken or unknown, `Denied` for paths that the session may not read,
 /// `Resources` if a new table's rows exceed `session_table_memory`.
 pub async fn run(session: &Session, plan: LogicalPlan) -> Result<()> {
-    let catalogs = Arc::clone(session.context().state().catalog_list());
-    if let Some(catalogs) = catalogs.downcast_ref::<SessionCatalogs>() {
+    if let Some(catalogs) = SessionCatalogs::of(session.context()) {
         catalogs.check(&plan)?;
     }
     match plan {

@@ -237,3 +237,24 @@ async fn a_plan_of_before_is_not_run_for_files_of_now() {
     assert!(rows.contains("| 100 |") && !reused, "{rows}");
     assert!(served.plans().of_statement(&session, &statement).is_none());
 }
+
+/// Sessions serve several requests at once, and a plan is for all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_not_kept_if_an_option_was_set_meanwhile() {
+    let served = Served::new(8).await;
+    let session = served.session(Rights::anonymous());
+    let sql = "SELECT n FROM t";
+    for (rows, kept) in [("8192", 1), ("100", 1), ("100", 2)] {
+        let key = served.plans().key(&session, sql).unwrap();
+        let statement = crate::sql::plan(&session, sql).await.unwrap();
+        session.set_option("batch_rows", rows).unwrap();
+        served.plans().keep(&session, key, &statement);
+        assert_eq!(served.plans().count(), kept, "{rows}");
+    }
+    let sql = "SELECT n + 1 FROM t";
+    let key = served.plans().key(&session, sql).unwrap();
+    let statement = crate::sql::plan(&session, sql).await.unwrap();
+    crate::sql::setting::set(&session, "datafusion.execution.time_zone", "+02:00").unwrap();
+    served.plans().keep(&session, key, &statement);
+    assert_eq!(served.plans().count(), 2);
+}
